@@ -26,26 +26,26 @@ public static class ManifestForm
     public static Manifest Canonical(Manifest manifest)
     {
         int files = manifest.Files.Count;
-        Require(files is > 0 and <= MaxFiles, "manifest.files", files, $"between 1 and {MaxFiles} files");
+        Require(files is > 0 and <= MaxFiles, "manifest.files", files, $"give 1 to {MaxFiles} files");
 
         var canonical = new Manifest();
         var paths = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var file in manifest.Files.OrderBy(f => f.Path, StringComparer.Ordinal))
         {
             Require(IsPath(file.Path), "manifest.files.path", file.Path,
-                "a relative path of at most 255 characters of [A-Za-z0-9._/-] and space, without empty, '.' or '..' parts");
-            Require(paths.Add(file.Path), "manifest.files.path", file.Path, "each path once; case alone does not tell two paths apart");
+                "give a relative path of at most 255 characters of [A-Za-z0-9._/-] and space, without empty, '.' or '..' parts");
+            Require(paths.Add(file.Path), "manifest.files.path", file.Path, "list each path once: case alone does not tell two paths apart");
             canonical.Files.Add(Canonical(file));
         }
 
         foreach (string path in paths)
         {
             string? folder = Folders(path).FirstOrDefault(paths.Contains);
-            Require(folder is null, "manifest.files.path", path, $"a file or a folder: '{folder}' is listed as a file");
+            Require(folder is null, "manifest.files.path", path, $"rename one: '{folder}' is a file and cannot be a folder too");
         }
 
         int bytes = canonical.CalculateSize();
-        Require(bytes <= MaxBytes, "manifest", $"{bytes} bytes", $"at most {MaxBytes} bytes");
+        Require(bytes <= MaxBytes, "manifest", $"{bytes} bytes", $"keep it to {MaxBytes} bytes");
         return canonical;
     }
 
@@ -55,19 +55,19 @@ public static class ManifestForm
     private static ManifestFile Canonical(ManifestFile file)
     {
         string field = $"manifest.files['{file.Path}']";
-        Require(file.Sha256.Length == Digest.Bytes, $"{field}.sha256", $"{file.Sha256.Length} bytes", "32 bytes");
+        Require(file.Sha256.Length == Digest.Bytes, $"{field}.sha256", $"{file.Sha256.Length} bytes", "give the 32 bytes of a SHA-256 digest");
 
         var canonical = new ManifestFile { Path = file.Path, Size = file.Size, Sha256 = file.Sha256 };
         long size = 0;
         foreach (var part in file.Parts)
         {
-            Require(part.Sha256.Length == Digest.Bytes, $"{field}.parts.sha256", $"{part.Sha256.Length} bytes", "32 bytes");
-            Require(part.Size is > 0 and <= MaxPartBytes, $"{field}.parts.size", part.Size, $"between 1 and {MaxPartBytes} bytes");
+            Require(part.Sha256.Length == Digest.Bytes, $"{field}.parts.sha256", $"{part.Sha256.Length} bytes", "give the 32 bytes of a SHA-256 digest");
+            Require(part.Size is > 0 and <= MaxPartBytes, $"{field}.parts.size", part.Size, $"give 1 to {MaxPartBytes} bytes");
             canonical.Parts.Add(new ManifestPart { Sha256 = part.Sha256, Size = part.Size });
             size += part.Size; // cannot overflow: a message holds fewer than 2^20 parts of at most 2^36 bytes
         }
 
-        Require(file.Size == size, $"{field}.size", file.Size, $"{size}, the sum of its parts");
+        Require(file.Size == size, $"{field}.size", file.Size, $"its parts have {size} bytes together");
         return canonical;
     }
 

@@ -179,7 +179,7 @@ internal sealed class BlobStore
             return false; // it is set aside now, and this upload repairs it
         }
 
-        throw new InvalidRequestException("start.size", size, $"{stored}, the size of blob {digest}");
+        throw new InvalidRequestException("start.size", size, $"blob {digest} has {stored} bytes");
     }
 
     private DamagedBlobException SetAside(Digest digest)

@@ -58,7 +58,7 @@ internal sealed class BlobUpload : IDisposable
         if (file is not null && Digest.Of(hash) is var actual && actual != digest)
         {
             RandomAccess.SetLength(file, 0); // not deleted: another upload may have opened it and wait for us to let go
-            throw new InvalidRequestException("start.sha256", digest, $"{actual}, which is the SHA-256 of the bytes that came");
+            throw new InvalidRequestException("start.sha256", digest, $"the bytes that came have {actual}: send them again, or correct the digest");
         }
     }
 

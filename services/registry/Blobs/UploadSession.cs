@@ -26,7 +26,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
                 Append(request.Data.Span);
                 break;
             default:
-                throw new InvalidRequestException("message", "empty", "start or data");
+                throw new InvalidRequestException("message", "empty", "set start or data");
         }
 
         if (current is { Remaining: 0 })
@@ -39,7 +39,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
     {
         if (current is not null)
         {
-            throw new InvalidRequestException("data", $"{current.Remaining} bytes short of start.size", "followed by the rest of the blob");
+            throw new InvalidRequestException("data", $"{current.Remaining} bytes short of start.size", "send the rest of the blob before the stream ends");
         }
 
         await AwaitCommitsAsync();
@@ -56,7 +56,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
     {
         if (current is not null)
         {
-            throw new InvalidRequestException("start", $"{current.Remaining} bytes before the last blob's end", "sent after its last byte");
+            throw new InvalidRequestException("start", $"early: {current.Remaining} bytes of the last blob are due", "send them first");
         }
 
         var digest = BlobRules.Digest("start.sha256", start.Sha256);
@@ -70,7 +70,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
         BlobRules.Range("data", data.Length, 1, BlobStore.FrameBytes);
         if (current is null || data.Length > current.Remaining)
         {
-            throw new InvalidRequestException("data", $"{data.Length} bytes", $"at most the {current?.Remaining ?? 0} bytes that remain of the blob");
+            throw new InvalidRequestException("data", $"{data.Length} bytes", $"{current?.Remaining ?? 0} bytes are due");
         }
 
         current.Write(data);
