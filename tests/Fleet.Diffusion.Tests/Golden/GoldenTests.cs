@@ -11,6 +11,8 @@ public sealed class GoldenTests(GoldenSummary summary)
     private static readonly Dictionary<string, Action<GoldenCase>> Groups = new()
     {
         ["schedulers"] = SchedulerCases.Compare,
+        ["components"] = ComponentCases.Compare,
+        ["singlefile"] = SingleFileCases.Compare,
     };
 
     public static IEnumerable<TheoryDataRow<string, string>> Cases() =>
