@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Fleet.Diffusion.Tokenization;
 
@@ -19,15 +20,15 @@ public static class PromptSyntax
     /// <summary>The parts in order; neighbours with equal weights are one part. Throws <see cref="PromptException"/> for a weight beyond ±1,000,000.</summary>
     public static IReadOnlyList<PromptPart> Parse(string prompt)
     {
-        var parts = new List<PromptPart>();
+        var runs = new List<Run>();
         var round = new Stack<int>();
         var square = new Stack<int>();
 
         void Weigh(int from, double factor)
         {
-            for (var i = from; i < parts.Count; i++)
+            foreach (ref var run in CollectionsMarshal.AsSpan(runs)[from..])
             {
-                parts[i] = parts[i] with { Weight = parts[i].Weight * factor };
+                run.Weight *= factor;
             }
         }
 
@@ -38,16 +39,16 @@ public static class PromptSyntax
             switch (prompt[position])
             {
                 case '\\' when position + 1 < prompt.Length && @"()[]\".Contains(prompt[position + 1]):
-                    parts.Add(new PromptPart(prompt[(position + 1)..(position + 2)], 1));
+                    runs.Add(new Run(prompt[(position + 1)..(position + 2)]));
                     length = 2;
                     break;
                 case '\\':
                     break;
                 case '(':
-                    round.Push(parts.Count);
+                    round.Push(runs.Count);
                     break;
                 case '[':
-                    square.Push(parts.Count);
+                    square.Push(runs.Count);
                     break;
                 case ':' when round.Count > 0 && ExplicitWeight(prompt.AsSpan(position), out var weight) is > 0 and var end:
                     Weigh(round.Pop(), weight);
@@ -60,9 +61,9 @@ public static class PromptSyntax
                     Weigh(square.Pop(), SquareWeight);
                     break;
                 default:
-                    var run = prompt.AsSpan(position + 1).IndexOfAny(@"\()[]:");
-                    length = run < 0 ? prompt.Length - position : run + 1;
-                    AddText(prompt.Substring(position, length), parts);
+                    var plain = prompt.AsSpan(position + 1).IndexOfAny(@"\()[]:");
+                    length = plain < 0 ? prompt.Length - position : plain + 1;
+                    AddText(prompt.Substring(position, length), runs);
                     break;
             }
 
@@ -79,7 +80,7 @@ public static class PromptSyntax
             Weigh(open, SquareWeight);
         }
 
-        return Joined(parts);
+        return Join(runs);
     }
 
     // The length of ":1.2)" at the start of text, 0 when there is none.
@@ -91,7 +92,7 @@ public static class PromptSyntax
         return end > 0 && double.TryParse(text[1..end].Trim(), Style, CultureInfo.InvariantCulture, out weight) ? end + 1 : 0;
     }
 
-    private static void AddText(string text, List<PromptPart> parts)
+    private static void AddText(string text, List<Run> runs)
     {
         const string Break = "BREAK";
         var start = 0;
@@ -100,41 +101,46 @@ public static class PromptSyntax
             var end = at + Break.Length;
             if ((at == 0 || !IsWordCharacter(text[at - 1])) && (end == text.Length || !IsWordCharacter(text[end])))
             {
-                parts.Add(new PromptPart(text[start..at], 1));
-                parts.Add(new PromptPart("", 1, IsBreak: true));
+                runs.Add(new Run(text[start..at]));
+                runs.Add(new Run("", IsBreak: true));
                 start = end;
             }
         }
 
-        parts.Add(new PromptPart(text[start..], 1));
+        runs.Add(new Run(text[start..]));
     }
 
     private static bool IsWordCharacter(char character) => char.IsLetterOrDigit(character) || character == '_';
 
-    private static List<PromptPart> Joined(List<PromptPart> parts)
+    private static List<PromptPart> Join(List<Run> runs)
     {
-        var joined = new List<PromptPart>();
-        for (var i = 0; i < parts.Count;)
+        var parts = new List<PromptPart>();
+        for (var i = 0; i < runs.Count;)
         {
-            var first = parts[i];
+            var first = runs[i];
             var end = i + 1;
-            while (!first.IsBreak && end < parts.Count && !parts[end].IsBreak && parts[end].Weight == first.Weight)
+            while (!first.IsBreak && end < runs.Count && !runs[end].IsBreak && runs[end].Weight == first.Weight)
             {
                 end++;
             }
 
-            var text = string.Concat(parts[i..end].Select(part => part.Text));
+            var text = string.Concat(runs[i..end].Select(run => run.Text));
             if (!first.IsBreak && !(Math.Abs(first.Weight) <= LargestWeight))
             {
                 throw new PromptException($"The weight {first.Weight:G3} of '{Shortened(text)}' is beyond ±{LargestWeight:N0}.");
             }
 
-            joined.Add(first with { Text = text });
+            parts.Add(new PromptPart(text, first.IsBreak ? 1 : first.Weight, first.IsBreak));
             i = end;
         }
 
-        return joined;
+        return parts;
     }
 
     private static string Shortened(string text) => text.Length <= 40 ? text : text[..40] + "…";
+
+    private record struct Run(string Text, bool IsBreak = false)
+    {
+        public double Weight { get; set; } = 1;
+    }
 }
