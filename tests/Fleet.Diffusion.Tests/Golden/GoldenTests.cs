@@ -13,6 +13,8 @@ public sealed class GoldenTests(GoldenSummary summary)
         ["schedulers"] = SchedulerCases.Compare,
         ["components"] = ComponentCases.Compare,
         ["singlefile"] = SingleFileCases.Compare,
+        ["misc"] = MiscCases.Compare,
+        ["tokenizers"] = TokenizerCases.Compare,
     };
 
     public static IEnumerable<TheoryDataRow<string, string>> Cases() =>
