@@ -1,0 +1,120 @@
+using System.Globalization;
+using Fleet.Contracts;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Microsoft.Extensions.Logging;
+
+namespace Fleet.Hosting;
+
+/// <summary>The one place where exceptions become gRPC status codes.</summary>
+internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger) : Interceptor
+{
+    public const string RetryAfterTrailer = "retry-after-ms";
+
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            return await continuation(request, context);
+        }
+        catch (Exception e)
+        {
+            throw Map(e, context);
+        }
+    }
+
+    public override async Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requests, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            return await continuation(requests, context);
+        }
+        catch (Exception e)
+        {
+            throw Map(e, context);
+        }
+    }
+
+    public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request, IServerStreamWriter<TResponse> responses, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            await continuation(request, responses, context);
+        }
+        catch (Exception e)
+        {
+            throw Map(e, context);
+        }
+    }
+
+    public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requests,
+        IServerStreamWriter<TResponse> responses,
+        ServerCallContext context,
+        DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            await continuation(requests, responses, context);
+        }
+        catch (Exception e)
+        {
+            throw Map(e, context);
+        }
+    }
+
+    private RpcException Map(Exception e, ServerCallContext context)
+    {
+        switch (e)
+        {
+            case RpcException own:
+                return own;
+            case InvalidRequestException or TensorStreamException:
+                return Status(StatusCode.InvalidArgument, e);
+            case NotFoundException:
+                return Status(StatusCode.NotFound, e);
+            case PreconditionException:
+                return Status(StatusCode.FailedPrecondition, e);
+            case ConflictException:
+                return Status(StatusCode.AlreadyExists, e);
+            case AbortedException:
+                return Status(StatusCode.Aborted, e);
+            case UnavailableException:
+                return Status(StatusCode.Unavailable, e);
+            case OverloadedException overloaded:
+                return Status(StatusCode.ResourceExhausted, e, new Metadata
+                {
+                    { RetryAfterTrailer, ((long)overloaded.RetryAfter.TotalMilliseconds).ToString(CultureInfo.InvariantCulture) },
+                });
+            case OperationCanceledException when context.Deadline <= DateTime.UtcNow:
+                return Status(StatusCode.DeadlineExceeded, "The deadline of the call has passed.");
+            case OperationCanceledException:
+                return Status(StatusCode.Cancelled, "The call was cancelled.");
+            case IOException when context.CancellationToken.IsCancellationRequested:
+                return Status(StatusCode.Cancelled, "The caller went away.");
+            case IOException when IsDiskFull(e):
+                return Status(StatusCode.ResourceExhausted, $"The disk is full: {e.Message}");
+            default:
+                string id = Guid.NewGuid().ToString("N")[..12];
+                Log.Unexpected(logger, e, context.Method, id);
+                return Status(StatusCode.Internal, $"Unexpected error {id}; the service's log has the details.");
+        }
+    }
+
+    private static bool IsDiskFull(Exception e) =>
+        (e.HResult & 0xFFFF) is 28 /* ENOSPC */ or 0x70 /* ERROR_DISK_FULL */ or 0x27 /* ERROR_HANDLE_DISK_FULL */;
+
+    private static RpcException Status(StatusCode code, Exception e, Metadata? trailers = null) =>
+        new(new Status(code, e.Message, e), trailers ?? []);
+
+    private static RpcException Status(StatusCode code, string message) => new(new Status(code, message));
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Error, Message = "{Method} failed with unexpected error {ErrorId}")]
+        public static partial void Unexpected(ILogger logger, Exception exception, string method, string errorId);
+    }
+}
