@@ -44,7 +44,7 @@ internal sealed class GenerationService(
         var limit = options.Value.StalledAfter;
         try
         {
-            await responses.WriteAsync(response, cancellationToken).WaitAsync(limit, time, cancellationToken);
+            await responses.WriteAsync(response, CancellationToken.None).WaitAsync(limit, time, cancellationToken);
         }
         catch (TimeoutException)
         {
