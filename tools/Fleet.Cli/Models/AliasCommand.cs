@@ -22,7 +22,7 @@ internal static class AliasCommand
     };
 
     private static readonly Option<string?> Expected = ValueOption.Text(
-        "--expect", "DIGEST", "Only when the alias points at this now; 'none' when it must not exist");
+        "--expect", "VERSION", "Only when the alias points at this now; 'none' when it must not exist");
 
     private static readonly Option<bool> Delete = new("--delete") { Description = "Take the alias away" };
 
@@ -76,7 +76,13 @@ internal static class AliasCommand
         else
         {
             var target = await registry.Client.ResolveAsync(reference!, cancellation);
-            var alias = await registry.Client.SetAliasAsync(model, name, target.Digest, parsed.GetValue(Expected) ?? "", cancellation);
+            string expected = parsed.GetValue(Expected) ?? "";
+            if (expected is not ("" or "none"))
+            {
+                expected = (await registry.Client.ResolveAsync(expected, cancellation)).Digest;
+            }
+
+            var alias = await registry.Client.SetAliasAsync(model, name, target.Digest, expected, cancellation);
             Report(output, alias.Model, alias.Name, alias.Version);
         }
 

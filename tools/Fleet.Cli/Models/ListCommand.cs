@@ -34,6 +34,12 @@ internal static class ListCommand
         await using var registry = await RegistryConnection.OpenAsync(parsed, cancellation);
         var versions = await registry.Client.ListAsync(parsed.GetValue(Model) ?? "", cancellation).ToListAsync(cancellation);
 
+        if (versions.Count == 0)
+        {
+            output.Say("There are no versions; 'fleet models push' publishes one.");
+            return ExitCode.Success;
+        }
+
         foreach (var version in versions)
         {
             output.Event(VersionReport.ToEvent(version));
@@ -51,11 +57,6 @@ internal static class ListCommand
         foreach (string line in lines)
         {
             output.Result(line);
-        }
-
-        if (versions.Count == 0)
-        {
-            output.Say("There are no versions; 'fleet models push' publishes one.");
         }
 
         return ExitCode.Success;
