@@ -1,10 +1,33 @@
+using Fleet.Hosting;
+using Fleet.Registry.Blobs;
+using Fleet.Registry.Catalog;
+using Fleet.Registry.Publishing;
+
 namespace Fleet.Registry;
 
-internal static class Program
+/// <summary>The registry: versions of models, their weights by digest, aliases.</summary>
+public static class RegistryHost
 {
-    public static async Task Main(string[] args)
+    /// <summary>The service, ready to run; settings are configuration keys, for example <c>--Registry:DataPath=folder</c>.</summary>
+    public static WebApplication Create(params string[] args)
     {
-        var builder = WebApplication.CreateBuilder(args);
-        await builder.Build().RunAsync();
+        var builder = FleetDefaults.CreateBuilder("registry", args);
+        builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
+        builder.Services.AddSingleton<BlobStore>();
+        builder.Services.AddSingleton<CatalogDatabase>();
+        builder.Services.AddSingleton<VersionCatalog>();
+        builder.Services.AddSingleton<Publisher>();
+        builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");
+
+        var app = builder.Build();
+        app.MapGrpcService<RegistryService>();
+        app.MapFleetDefaults();
+
+        // Opened now: a folder that cannot be used or a database that is too new is said when the process starts.
+        _ = app.Services.GetRequiredService<Publisher>();
+        return app;
     }
+
+    /// <summary>Runs the service until it is told to stop.</summary>
+    public static Task Main(string[] args) => Create(args).RunAsync();
 }

@@ -1,0 +1,159 @@
+using Fleet.Contracts.Registry;
+using Fleet.Contracts.Registry.V1;
+using Google.Protobuf;
+using Grpc.Core;
+using V1 = Fleet.Contracts.Registry.V1;
+
+namespace Fleet.Client.Registry;
+
+/// <summary>Sends the blobs that the registry lacks over a few streams. A stream that breaks goes on where the registry has got to.</summary>
+internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnlyDictionary<Digest, SourcePart> parts, TransferCounter counter)
+{
+    private const int Streams = 4;
+    private const int MaxDigestsPerRequest = 20_000;
+
+    // Asking where to resume costs a round trip, sending a small blob again less.
+    private const long ResumableBytes = 1024 * 1024;
+
+    /// <summary>Which of these blobs the registry lacks.</summary>
+    public static async Task<IReadOnlyList<Digest>> FindMissingAsync(
+        V1.Registry.RegistryClient registry, IEnumerable<Digest> digests, CancellationToken cancellationToken)
+    {
+        var missing = new List<Digest>();
+        foreach (var batch in digests.Chunk(MaxDigestsPerRequest))
+        {
+            var request = new FindMissingBlobsRequest();
+            request.Sha256.AddRange(batch.Select(digest => digest.ToByteString()));
+            var response = await registry.FindMissingBlobsAsync(request, cancellationToken: cancellationToken);
+            missing.AddRange(response.Sha256.Select(sha256 => Digest.FromBytes(sha256.Span)));
+        }
+
+        return missing;
+    }
+
+    public async Task UploadAsync(IReadOnlyList<Digest> missing, CancellationToken cancellationToken)
+    {
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var streams = Divide(missing).Select(async share =>
+        {
+            try
+            {
+                await UploadShareAsync(share, stopping.Token);
+            }
+            catch
+            {
+                await stopping.CancelAsync(); // the others' work is of no use without this
+                throw;
+            }
+        }).ToList();
+
+        // The first failure is the cause; the other streams then say that they were cancelled.
+        await Task.WhenAll(streams).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var cause = streams.FirstOrDefault(stream => stream.IsFaulted && !IsCancellation(stream.Exception!.InnerException!));
+        await (cause ?? Task.WhenAll(streams));
+    }
+
+    private static bool IsCancellation(Exception exception) =>
+        exception is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled };
+
+    // Largest first, each to the stream with the least to do; then in the order of the disk.
+    private IEnumerable<List<SourcePart>> Divide(IReadOnlyList<Digest> missing)
+    {
+        var shares = Enumerable.Range(0, Math.Min(Streams, missing.Count)).Select(_ => new List<SourcePart>()).ToList();
+        var loads = new long[shares.Count];
+        foreach (var part in missing.Select(digest => parts[digest]).OrderByDescending(part => part.Size))
+        {
+            int least = Array.IndexOf(loads, loads.Min());
+            shares[least].Add(part);
+            loads[least] += part.Size;
+        }
+
+        return shares.Select(share => share.OrderBy(part => part.FullPath, StringComparer.Ordinal).ThenBy(part => part.Offset).ToList());
+    }
+
+    private async Task UploadShareAsync(List<SourcePart> share, CancellationToken cancellationToken)
+    {
+        var retries = new Retries(cancellationToken);
+        for (bool resumed = false; ; resumed = true)
+        {
+            long sent = 0;
+            try
+            {
+                if (resumed && await DropUploadedAsync(share, cancellationToken))
+                {
+                    retries.Reset();
+                }
+
+                await SendAsync(share, bytes =>
+                {
+                    sent += bytes;
+                    counter.Add(bytes);
+                }, cancellationToken);
+                return;
+            }
+            catch (RpcException exception) when (retries.Allows(exception))
+            {
+                counter.Add(-sent);
+                await retries.WaitAsync();
+            }
+        }
+    }
+
+    private async Task<bool> DropUploadedAsync(List<SourcePart> share, CancellationToken cancellationToken)
+    {
+        var missing = (await FindMissingAsync(registry, share.Select(part => part.Digest), cancellationToken)).ToHashSet();
+        counter.Add(share.Where(part => !missing.Contains(part.Digest)).Sum(part => part.Size));
+        return share.RemoveAll(part => !missing.Contains(part.Digest)) > 0;
+    }
+
+    private async Task SendAsync(List<SourcePart> share, Action<long> onSent, CancellationToken cancellationToken)
+    {
+        using var call = registry.UploadBlobs(cancellationToken: cancellationToken);
+        byte[] buffer = new byte[PartHashing.FrameBytes];
+        try
+        {
+            foreach (var part in share)
+            {
+                await SendAsync(part, call.RequestStream, buffer, onSent, cancellationToken);
+            }
+
+            await call.RequestStream.CompleteAsync();
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or RpcException)
+        {
+            _ = await call; // the registry ended the call: its status says why
+            throw;
+        }
+
+        _ = await call;
+    }
+
+    private async Task SendAsync(
+        SourcePart part, IClientStreamWriter<UploadBlobsRequest> requests, byte[] buffer, Action<long> onSent, CancellationToken cancellationToken)
+    {
+        var sha256 = part.Digest.ToByteString();
+        long offset = part.Size < ResumableBytes
+            ? 0
+            : (await registry.GetUploadOffsetAsync(new GetUploadOffsetRequest { Sha256 = sha256 }, cancellationToken: cancellationToken)).Offset;
+        offset = offset <= part.Size ? offset : 0;
+        onSent(offset);
+        await requests.WriteAsync(
+            new UploadBlobsRequest { Start = new UploadStart { Sha256 = sha256, Size = part.Size, Offset = offset } }, cancellationToken);
+
+        using var file = File.OpenHandle(part.FullPath);
+        while (offset < part.Size)
+        {
+            int wanted = (int)Math.Min(buffer.Length, part.Size - offset);
+            int count = await RandomAccess.ReadAsync(file, buffer.AsMemory(0, wanted), part.Offset + offset, cancellationToken);
+            if (count == 0)
+            {
+                throw new ModelSourceException(part.FullPath, "became shorter while it was pushed");
+            }
+
+            // Serialised before WriteAsync completes, so the buffer may be used again.
+            await requests.WriteAsync(new UploadBlobsRequest { Data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, count)) }, cancellationToken);
+            offset += count;
+            onSent(count);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+using Fleet.Client.Registry;
+using Fleet.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Fleet.Serving.Versions;
+
+/// <summary>Adds the version store to a service.</summary>
+public static class VersionStoreRegistration
+{
+    /// <summary>Adds <see cref="VersionStore"/>, set up by <c>Store:Path</c> and <c>Registry:Address</c>.</summary>
+    public static IServiceCollection AddVersionStore(this IServiceCollection services)
+    {
+        services.AddFleetOptions<VersionStoreOptions>(VersionStoreOptions.Section);
+        services.AddFleetOptions<RegistryAddressOptions>(RegistryAddressOptions.Section);
+        services.AddSingleton(provider => new RegistryClient(provider.GetRequiredService<IOptions<RegistryAddressOptions>>().Value.Address));
+        services.AddSingleton<VersionStore>();
+        return services;
+    }
+}
