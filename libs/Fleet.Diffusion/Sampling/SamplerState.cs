@@ -96,6 +96,9 @@ public sealed class SamplerState : IDisposable
         }
     }
 
+    /// <summary>This state with other latents, (1, c, h, w): for what changes latents between calls, such as keeping a part of a picture.</summary>
+    public SamplerState WithLatents(Tensor latents) => new(StartCall, NextCall, latents, History, Anchor, Denoised);
+
     /// <summary>Frees this state's hold on its tensors.</summary>
     public void Dispose()
     {

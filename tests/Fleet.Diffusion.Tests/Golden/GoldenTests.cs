@@ -11,6 +11,11 @@ public sealed class GoldenTests(GoldenSummary summary)
     private static readonly Dictionary<string, Action<GoldenCase>> Groups = new()
     {
         ["schedulers"] = SchedulerCases.Compare,
+        ["components"] = ComponentCases.Compare,
+        ["singlefile"] = SingleFileCases.Compare,
+        ["misc"] = MiscCases.Compare,
+        ["tokenizers"] = TokenizerCases.Compare,
+        ["pipelines"] = PipelineCases.Compare,
     };
 
     public static IEnumerable<TheoryDataRow<string, string>> Cases() =>
