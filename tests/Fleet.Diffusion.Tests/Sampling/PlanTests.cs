@@ -73,6 +73,20 @@ public sealed class PlanTests
         kept[^1].Should().Be(MathF.Pow(2, -24));
     }
 
+    [Theory]
+    [InlineData("dpmpp-2m")]
+    [InlineData("dpmpp-2s")]
+    public void Timesteps_OfCosineScheduleWithClippedLambda_StopBeforeItDiverges(string name)
+    {
+        var config = Models.Config(name).With("beta_schedule", "squaredcos_cap_v2").With("lambda_min_clipped", -5.1);
+
+        var sampler = Sampler.Create(config, 10);
+
+        // λ = -log σ: the first level is the last one up to e^5.1.
+        sampler.Sigmas[0].Should().BeLessThanOrEqualTo(MathF.Exp(5.1f));
+        sampler.Noise.Sigmas[(int)sampler.Timesteps[0] + 1].Should().BeGreaterThan(MathF.Exp(5.1f));
+    }
+
     [Fact]
     public void InitNoiseSigma_OfLeadingSpacing_CountsThePictureIn()
     {

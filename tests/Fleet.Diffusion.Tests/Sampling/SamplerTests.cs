@@ -32,7 +32,7 @@ public sealed class SamplerTests
         var scheduler = Schedulers.All.Single(s => s.Name == name);
         string[] shapes = scheduler.AcceptsSigmas ? ["", "karras", "exponential", "beta"] : [""];
         string[] spacings = scheduler.AcceptsSpacing ? ["leading", "linspace", "trailing"] : [""];
-        foreach (int steps in (int[])[1, 2, 3, 4, 15, 50])
+        foreach (int steps in (int[])[1, 2, 3, 4, 16])
         {
             foreach (var (shape, spacing) in shapes.SelectMany(_ => spacings, (shape, spacing) => (shape, spacing)))
             {
@@ -41,7 +41,8 @@ public sealed class SamplerTests
                     var config = Schedulers.Choose(Models.Config(name, prediction), "", shape, spacing, null);
                     var sampler = Sampler.Create(config, steps);
                     using var end = Models.Run(sampler, Models.Latents(3), Models.Wave);
-                    end.isfinite().all().item<bool>().Should().BeTrue("{0} {1} {2} {3} in {4} steps", name, shape, spacing, prediction, steps);
+                    end.isfinite().all().item<bool>().Should()
+                        .BeTrue("{0} {1} {2} {3} in {4} steps", name, shape, spacing, prediction, steps);
                     sampler.Timesteps.Should().OnlyContain(t => t >= 0 && t < 1000);
                 }
             }

@@ -39,6 +39,34 @@ public sealed class StepTests
     }
 
     [Fact]
+    public void Step_OfEulerWithFullChurn_RaisesTheNoiseByHalf()
+    {
+        using var scope = NewDisposeScope();
+        var config = Models.Config("euler", "epsilon");
+        var sampler = Sampler.Create(config.With(config.Step with { Churn = 1000 }), 4);
+        using var state = sampler.Begin(full([1, 1, 1, 1], 3f));
+
+        using var next = sampler.Step(state, 0, zeros(1, 1, 1, 1), () => ones(1, 1, 1, 1));
+
+        // The level rises by √2, which takes noise of the old level once more; a prediction of no noise moves nothing.
+        next.Latents.item<float>().Should().BeApproximately(3 + sampler.Sigmas[0], 1e-5f);
+    }
+
+    [Fact]
+    public void Step_WithThresholding_ScalesThePredictionIntoTheUnitRange()
+    {
+        using var scope = NewDisposeScope();
+        var config = Models.Config("ddim").With("thresholding", true).With("dynamic_thresholding_ratio", 1.0).With("sample_max_value", 2.0);
+        var sampler = Sampler.Create(config, 1);
+        using var state = sampler.Begin(zeros(1, 1, 1, 3));
+
+        using var next = sampler.Step(state, 0, tensor([4f, 1f, -0.5f]).reshape(1, 1, 1, 3), () => zeros(1, 1, 1, 3));
+
+        // The largest is 4, but no more than 2 is kept: [2, 1, -0.5] / 2.
+        next.Denoised!.data<float>().ToArray().Should().Equal(1f, 0.5f, -0.25f);
+    }
+
+    [Fact]
     public void Step_OfLmsOnAStraightLine_IsExact()
     {
         using var scope = NewDisposeScope();
@@ -51,24 +79,27 @@ public sealed class StepTests
     }
 
     [Theory]
-    [InlineData("heun", "euler")]
-    [InlineData("dpm2", "euler")]
-    [InlineData("lms", "euler")]
-    [InlineData("pndm", "ddim")]
-    [InlineData("dpmpp-2m", "ddim")]
-    [InlineData("dpmpp-2s", "ddim")]
-    [InlineData("unipc", "ddim")]
-    public void Step_OfAHigherOrder_IsCloserThanTheFirstOrderInThirtySteps(string name, string firstOrder)
+    [InlineData("heun", "euler", "linspace")]
+    [InlineData("dpm2", "euler", "linspace")]
+    [InlineData("lms", "euler", "linspace")]
+    [InlineData("pndm", "ddim", "leading")]
+    [InlineData("dpmpp-2m", "ddim", "linspace")]
+    [InlineData("dpmpp-2s", "ddim", "")]
+    [InlineData("unipc", "ddim", "linspace")]
+    public void Step_OfAHigherOrder_IsCloserThanTheFirstOrderInThirtySteps(string name, string firstOrder, string spacing)
     {
         using var scope = NewDisposeScope();
         var unit = Models.Latents(1);
-        Tensor End(string sampler, int steps) =>
-            Models.Run(Sampler.Create(Schedulers.Choose(Models.Config(sampler, "epsilon"), "", "", sampler == "dpmpp-2s" ? "" : "linspace", null), steps), unit, Models.Wave);
-
         var exact = End(firstOrder, 1000);
         float Error(string sampler) => (End(sampler, 30) - exact).abs().max().item<float>();
 
         Error(name).Should().BeLessThan(Error(firstOrder) / 2);
+
+        Tensor End(string sampler, int steps)
+        {
+            var config = Schedulers.Choose(Models.Config(sampler, "epsilon"), "", "", spacing, null);
+            return Models.Run(Sampler.Create(config, steps), unit, Models.Wave);
+        }
     }
 
     [Theory]
