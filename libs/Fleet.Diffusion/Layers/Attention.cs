@@ -35,7 +35,7 @@ internal sealed class Attention : Module<Tensor, Tensor?, Tensor>
         return scope.MoveToOuter(to_out[0].call(attended.transpose(1, 2).flatten(2)));                   // (b, n, c)
     }
 
-    private Tensor SplitHeads(Tensor tokens) => tokens.unflatten(-1, [heads, -1]).transpose(1, 2);       // (b, k, n, d)
+    private Tensor SplitHeads(Tensor tokens) => tokens.view(tokens.shape[0], tokens.shape[1], heads, -1).transpose(1, 2);   // (b, k, n, d)
 }
 
 /// <summary>Self-attention of a picture's positions with one head, added to its input: the middle of an autoencoder.</summary>

@@ -290,7 +290,7 @@ internal sealed class ClipAttention : Module<Tensor, Tensor?, Tensor>
         return scope.MoveToOuter(out_proj.call(attended.transpose(1, 2).flatten(2)));                                             // (b, n, d)
     }
 
-    private Tensor SplitHeads(Tensor x) => x.unflatten(-1, [heads, -1]).transpose(1, 2);
+    private Tensor SplitHeads(Tensor x) => x.view(x.shape[0], x.shape[1], heads, -1).transpose(1, 2);
 }
 
 internal sealed class ClipMlp : Module<Tensor, Tensor>
