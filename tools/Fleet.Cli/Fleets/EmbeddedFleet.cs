@@ -1,5 +1,6 @@
 using Fleet.Decoder;
 using Fleet.Denoiser;
+using Fleet.Diffusion;
 using Fleet.Encoder;
 using Fleet.Gateway;
 using Fleet.Registry;
@@ -31,6 +32,7 @@ internal sealed class EmbeddedFleet : IAsyncDisposable
     /// <summary>Starts all five.</summary>
     public static async Task<EmbeddedFleet> StartAsync(EmbeddedSettings settings, CancellationToken cancellation)
     {
+        _ = Task.Run(TorchRuntime.EnsureLoaded, cancellation); // the longest part of a start; a failure is the first stage's to report
         var fleet = new EmbeddedFleet();
         try
         {
