@@ -38,6 +38,19 @@ public sealed class StepTests
         next.Latents.item<float>().Should().BeApproximately((float)((2 - 0.5 * Math.Sqrt(1 - alpha)) / Math.Sqrt(alpha)), 1e-6f);
     }
 
+    [Theory]
+    [InlineData("euler", 1, 1)]
+    [InlineData("heun", 1, 1)]      // inside a step: the level that the first call stepped to
+    [InlineData("heun", 2, 1)]
+    [InlineData("heun", 3, 2)]
+    public void AddNoise_BeforeACall_HasTheLevelOfItsLatents(string name, int call, int level)
+    {
+        using var scope = NewDisposeScope();
+        var sampler = Sampler.Create(Models.Config(name), 4);
+
+        sampler.AddNoise(zeros(1), ones(1), call).item<float>().Should().Be(sampler.Sigmas[level]);
+    }
+
     [Fact]
     public void Step_OfEulerWithFullChurn_RaisesTheNoiseByHalf()
     {
