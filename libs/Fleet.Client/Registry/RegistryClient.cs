@@ -21,8 +21,15 @@ public sealed class RegistryClient : IDisposable
     /// <summary>A client of the registry at an address, for example "http://127.0.0.1:5100".</summary>
     public RegistryClient(string address)
     {
-        // Many parts travel at once: more connections when one has as many streams as it may.
-        var handler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true };
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            EnableMultipleHttp2Connections = true, // many parts travel at once, and a connection carries 100 streams
+
+            // Without pings a registry that lost power in the middle of a stream would look like one that thinks.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(15),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+        };
         channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
         registry = new V1.Registry.RegistryClient(channel);
     }
@@ -52,7 +59,7 @@ public sealed class RegistryClient : IDisposable
     {
         var source = new ModelSource(notice => progress?.Report(new TransferProgress(TransferStage.Hashing, 0, 0, notice)));
         var files = source.Find(path, configFolders ?? []);
-        var plan = await Task.Run(() => PushPlan.Make(files, progress, cancellationToken), cancellationToken);
+        var plan = await PushPlan.MakeAsync(files, progress, cancellationToken);
 
         var missing = await BlobUploader.FindMissingAsync(registry, plan.Parts.Keys, cancellationToken);
         long bytes = missing.Sum(digest => plan.Parts[digest].Size);
