@@ -23,6 +23,7 @@ public static class TorchRuntime
     {
         try
         {
+            LoadNativeLibraries();
             using var one = torch.ones(1);
             return torch.__version__;
         }
@@ -32,15 +33,29 @@ public static class TorchRuntime
         }
     }
 
-    private static string Explain(Exception e)
+    // Each in turn and by its path, so that the loader names what is missing. TorchSharp's own search would copy packages about and
+    // print pages before it gives up.
+    private static void LoadNativeLibraries()
     {
-        var causes = new List<string>();
-        for (Exception? cause = e; cause is not null; cause = cause.InnerException)
+        // The portable name: a distribution's own build of .NET calls its runtime after itself.
+        var (system, prefix, extension) =
+            OperatingSystem.IsWindows() ? ("win", "", ".dll") : OperatingSystem.IsMacOS() ? ("osx", "lib", ".dylib") : ("linux", "lib", ".so");
+        string architecture = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+        string folder = Path.Combine(AppContext.BaseDirectory, "runtimes", $"{system}-{architecture}", "native");
+        if (!Directory.Exists(folder))
         {
-            causes.Add(cause.Message);
+            return; // published for one system: the libraries lie beside the program
         }
 
-        string detail = string.Join(" / ", causes);
+        foreach (string name in new[] { "c10", "torch_cpu", "torch", "LibTorchSharp" })
+        {
+            NativeLibrary.Load(Path.Combine(folder, $"{prefix}{name}{extension}"));
+        }
+    }
+
+    private static string Explain(Exception e)
+    {
+        string detail = e.GetBaseException().Message.ReplaceLineEndings(" ").Trim();
         string remedy =
             detail.Contains("GLIBCXX", StringComparison.Ordinal)
                 ? "The C++ runtime is older than libtorch asks for: use the libLibTorchSharp.so that the build writes to artifacts/torch-native, or install libstdc++6 of GCC 13 or newer"

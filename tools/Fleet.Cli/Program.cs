@@ -1,1 +1,48 @@
-return 0;
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Fleet.Cli;
+using Fleet.Cli.Doctor;
+using Fleet.Cli.Fleets;
+using Fleet.Cli.Generate;
+using Fleet.Cli.Models;
+using Fleet.Cli.Recipes;
+using Fleet.Cli.Terminal;
+
+var help = new HelpOption();
+help.Action = new HelpWithExamples((HelpAction)help.Action!);
+var fleet = new DocumentedCommand(
+    "fleet",
+    "Stable Diffusion pictures from a fleet of services",
+    "fleet generate \"a photo of a fox\" -o fox.png",
+    "fleet up",
+    "fleet doctor")
+{
+    GenerateCommand.Create(),
+    UpCommand.Create(),
+    ModelsCommand.Create(),
+    SamplersCommand.Create(),
+    InspectCommand.Create(),
+    ReplayCommand.Create(),
+    DoctorCommand.Create(),
+    GlobalOptions.Json,
+    GlobalOptions.Quiet,
+    GlobalOptions.Verbose,
+    help,
+    new VersionOption(),
+};
+
+var parsed = fleet.Parse(args.Length > 0 ? args : ["--help"]);
+var output = parsed.Output();
+using var interruption = new Interruption();
+try
+{
+    return parsed.Action is ParseErrorAction
+        ? throw ParseFailure.From(parsed)
+        : await parsed.InvokeAsync(
+            new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption.Token);
+}
+catch (Exception exception)
+{
+    return output.Fail(exception, parsed.RemoteAddress());
+}

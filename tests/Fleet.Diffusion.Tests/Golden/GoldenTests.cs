@@ -10,6 +10,12 @@ public sealed class GoldenTests(GoldenSummary summary)
     // What compares a case of each group. A group that is missing here is reported as not covered.
     private static readonly Dictionary<string, Action<GoldenCase>> Groups = new()
     {
+        ["schedulers"] = SchedulerCases.Compare,
+        ["components"] = ComponentCases.Compare,
+        ["singlefile"] = SingleFileCases.Compare,
+        ["misc"] = MiscCases.Compare,
+        ["tokenizers"] = TokenizerCases.Compare,
+        ["pipelines"] = PipelineCases.Compare,
     };
 
     public static IEnumerable<TheoryDataRow<string, string>> Cases() =>

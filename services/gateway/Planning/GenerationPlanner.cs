@@ -1,0 +1,110 @@
+using System.Buffers.Binary;
+using System.Reflection;
+using System.Security.Cryptography;
+using System.Text;
+using Fleet.Contracts.Decoder.V1;
+using Fleet.Contracts.Generation.V1;
+using Fleet.Contracts.Registry.V1;
+using Fleet.Gateway.Jobs;
+using Fleet.Gateway.Recipes;
+using Fleet.Gateway.Requests;
+using Fleet.Gateway.Stages;
+using Fleet.Hosting;
+using Microsoft.Extensions.Options;
+using Version = Fleet.Contracts.Registry.V1.Version;
+
+namespace Fleet.Gateway.Planning;
+
+/// <summary>Settles a request: asks once which version it means, and checks what only the version can say.</summary>
+internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatalog schedulers, IOptions<GatewayOptions> options)
+{
+    private static readonly string FleetVersion = Assembly.GetExecutingAssembly().GetName().Version!.ToString(3);
+
+    /// <exception cref="InvalidRequestException">The version cannot make what was asked.</exception>
+    public async Task<GenerationPlan> PlanAsync(GenerationJob job, StageCalls calls, CancellationToken cancellationToken)
+    {
+        var parameters = job.Parameters;
+        string reference = Reference(parameters);
+        var version = await calls.RunAsync("registry", _ => versions.ResolveAsync(reference, cancellationToken), cancellationToken);
+        var traits = version.Traits ?? new VersionTraits();
+        var scheduler = await calls.RunAsync(
+            "denoiser", _ => schedulers.FindAsync(parameters.Scheduler, traits.Scheduler, cancellationToken), cancellationToken);
+        CheckClipSkip(parameters, version, traits);
+        CheckInpainting(parameters, version, traits);
+
+        int scale = Math.Max(traits.VaeScaleFactor, 1);
+        var recipe = new Recipe
+        {
+            Schema = 1,
+            Model = version.Model,
+            Version = version.Digest,
+            Prompt = parameters.Prompt,
+            NegativePrompt = parameters.NegativePrompt,
+            Width = Size("width", parameters.Width, traits, scale),
+            Height = Size("height", parameters.Height, traits, scale),
+            Steps = parameters.Steps,
+            GuidanceScale = parameters.GuidanceScale,
+            GuidanceRescale = parameters.GuidanceRescale,
+            Seed = parameters.Seed ?? SeedOf(job.RequestId),
+            Scheduler = scheduler?.Name ?? "",
+            Sigmas = parameters.Sigmas,
+            TimestepSpacing = parameters.TimestepSpacing,
+            ClipSkip = parameters.ClipSkip,
+            InitImageSha256 = parameters.InitImageSha256,
+            MaskSha256 = parameters.MaskSha256,
+            Fleet = FleetVersion,
+        };
+
+        if (parameters.Eta is { } eta)
+        {
+            recipe.Eta = eta;
+        }
+
+        if (parameters.Strength is { } strength)
+        {
+            recipe.Strength = strength;
+        }
+
+        var output = new ImageOutput { Format = ImageFormat.Png, Text = { RecipeRecords.For(recipe, traits.Scheduler) } };
+        return new GenerationPlan(parameters, recipe, scale, output);
+    }
+
+    private string Reference(GenerationParameters parameters) =>
+        parameters.Model is not "" ? parameters.Model
+        : options.Value.DefaultModel is not "" ? options.Value.DefaultModel
+        : throw new InvalidRequestException("model", "", "name one, because this gateway has no default model");
+
+    private static int Size(string field, int? asked, VersionTraits traits, int scale)
+    {
+        int size = asked ?? traits.DefaultSize;
+        return size is >= 8 and <= GenerationParameters.MaxSize && size % scale == 0 && size % 8 == 0
+            ? size
+            : throw new InvalidRequestException(
+                field, size, $"give a multiple of {Math.Max(scale, 8)} up to {GenerationParameters.MaxSize} pixels, as this version needs it");
+    }
+
+    private static void CheckClipSkip(GenerationParameters parameters, Version version, VersionTraits traits)
+    {
+        int layers = traits.TextEncoderLayers;
+        if (layers > 0 && parameters.ClipSkip >= layers)
+        {
+            throw new InvalidRequestException(
+                "clip_skip", parameters.ClipSkip, $"give 0 to {layers - 1}: the text encoder of '{version.Model}' has {layers} layers");
+        }
+    }
+
+    // The denoiser of an inpainting model takes the mask and the masked picture beside the latents: 2 c + 1 channels.
+    private static void CheckInpainting(GenerationParameters parameters, Version version, VersionTraits traits)
+    {
+        bool inpaintingModel = traits.LatentChannels > 0 && traits.DenoiserInChannels == 2 * traits.LatentChannels + 1;
+        if (inpaintingModel && parameters.MaskSha256 is "")
+        {
+            throw new InvalidRequestException(
+                "init", parameters.InitImageSha256 is "" ? null : "without a mask", $"give an image and a mask: '{version.Model}' is an inpainting model");
+        }
+    }
+
+    // From the id and not from chance: the same id sent to another gateway after this one died means the same picture.
+    private static long SeedOf(string requestId) =>
+        BinaryPrimitives.ReadUInt32BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(requestId)));
+}

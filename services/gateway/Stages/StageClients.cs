@@ -1,0 +1,51 @@
+using Fleet.Contracts.Decoder.V1;
+using Fleet.Contracts.Denoiser.V1;
+using Fleet.Contracts.Encoder.V1;
+using Fleet.Contracts.Registry.V1;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Options;
+
+namespace Fleet.Gateway.Stages;
+
+/// <summary>The gateway's channels: the one place that knows how a stage is reached.</summary>
+internal sealed class StageClients : IDisposable
+{
+    private readonly List<GrpcChannel> channels = [];
+
+    public StageClients(IOptions<StageOptions> options)
+    {
+        Encoder = new Encoder.EncoderClient(Open(options.Value.Encoder));
+        Denoiser = new Denoiser.DenoiserClient(Open(options.Value.Denoiser));
+        Decoder = new Decoder.DecoderClient(Open(options.Value.Decoder));
+        Registry = new Registry.RegistryClient(Open(options.Value.Registry));
+    }
+
+    public Encoder.EncoderClient Encoder { get; }
+
+    public Denoiser.DenoiserClient Denoiser { get; }
+
+    public Decoder.DecoderClient Decoder { get; }
+
+    public Registry.RegistryClient Registry { get; }
+
+    public void Dispose() => channels.ForEach(channel => channel.Dispose());
+
+    private GrpcChannel Open(Uri address)
+    {
+        var channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler
+            {
+                ConnectTimeout = TimeSpan.FromSeconds(5),
+
+                // Without pings a stage that lost power in the middle of a stream would look like one that thinks.
+                KeepAlivePingDelay = TimeSpan.FromSeconds(15),
+                KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+                EnableMultipleHttp2Connections = true,
+            },
+            DisposeHttpClient = true,
+        });
+        channels.Add(channel);
+        return channel;
+    }
+}

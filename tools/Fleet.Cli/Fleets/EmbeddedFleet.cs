@@ -1,0 +1,145 @@
+using Fleet.Decoder;
+using Fleet.Denoiser;
+using Fleet.Diffusion;
+using Fleet.Encoder;
+using Fleet.Gateway;
+using Fleet.Registry;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Logging;
+
+namespace Fleet.Cli.Fleets;
+
+/// <summary>The five services in this process, over loopback, by the same hosts that run them apart.</summary>
+internal sealed class EmbeddedFleet : IAsyncDisposable
+{
+    // In the order of starting; stopped the other way round, so that nobody loses a service it still calls.
+    private readonly List<WebApplication> running = [];
+
+    private EmbeddedFleet()
+    {
+    }
+
+    public string Gateway { get; private set; } = "";
+
+    public string Registry { get; private set; } = "";
+
+    public string Encoder { get; private set; } = "";
+
+    public string Denoiser { get; private set; } = "";
+
+    public string Decoder { get; private set; } = "";
+
+    /// <summary>Starts all five.</summary>
+    public static async Task<EmbeddedFleet> StartAsync(EmbeddedSettings settings, CancellationToken cancellation)
+    {
+        _ = Task.Run(TorchRuntime.EnsureLoaded, cancellation); // the longest part of a start; a failure is the first stage's to report
+        var fleet = new EmbeddedFleet();
+        try
+        {
+            fleet.Registry = await fleet.StartRegistryServiceAsync(settings, cancellation);
+
+            string[] stage =
+            [
+                .. settings.Logging(), .. settings.Slice(), $"--Registry:Address={fleet.Registry}", $"--Store:Path={FleetHome.Versions}",
+            ];
+            const string anyPort = "--urls=http://127.0.0.1:0";
+            var encoder = Task.Run(() => StartAsync(EncoderHost.Create, [.. stage, anyPort], cancellation), cancellation);
+            var decoder = Task.Run(() => StartAsync(DecoderHost.Create, [.. stage, anyPort], cancellation), cancellation);
+            fleet.Decoder = fleet.Add(await decoder);
+            fleet.Encoder = fleet.Add(await encoder);
+            fleet.Denoiser = fleet.Add(
+                await StartAsync(DenoiserHost.Create, [.. stage, anyPort, $"--Decoder:Address={fleet.Decoder}"], cancellation));
+            fleet.Gateway = fleet.Add(await StartAsync(
+                GatewayHost.Create,
+                [
+                    .. settings.Logging(), settings.Url(settings.GatewayPort),
+                    $"--Stages:Encoder={fleet.Encoder}", $"--Stages:Denoiser={fleet.Denoiser}", $"--Stages:Decoder={fleet.Decoder}",
+                    $"--Stages:Registry={fleet.Registry}", $"--Gateway:DefaultModel={DefaultModel.Reference}",
+                ],
+                cancellation));
+            return fleet;
+        }
+        catch
+        {
+            await fleet.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the registry alone, for commands that only move models.</summary>
+    public static async Task<EmbeddedFleet> StartRegistryAsync(EmbeddedSettings settings, CancellationToken cancellation)
+    {
+        var fleet = new EmbeddedFleet();
+        fleet.Registry = await fleet.StartRegistryServiceAsync(settings, cancellation);
+        return fleet;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var service in running.AsEnumerable().Reverse())
+        {
+            await service.StopAsync();
+            await service.DisposeAsync();
+        }
+
+        running.Clear();
+    }
+
+    private static async Task<WebApplication> StartAsync(
+        Func<string[], WebApplication> create, string[] arguments, CancellationToken cancellation)
+    {
+        var service = create(arguments);
+        try
+        {
+            await service.StartAsync(cancellation);
+            return service;
+        }
+        catch
+        {
+            await service.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task<string> StartRegistryServiceAsync(EmbeddedSettings settings, CancellationToken cancellation) => Add(await StartAsync(
+        RegistryHost.Create,
+        [.. settings.Logging(), settings.Url(settings.RegistryPort), $"--Registry:DataPath={FleetHome.Registry}"],
+        cancellation));
+
+    // Answers the address at which this process reaches the service: the port may be the system's choice.
+    private string Add(WebApplication service)
+    {
+        running.Add(service);
+        var listening = new UriBuilder(service.Urls.First());
+        if (listening.Host is "0.0.0.0" or "[::]" or "+" or "*")
+        {
+            listening.Host = "127.0.0.1";
+        }
+
+        return listening.Uri.GetLeftPart(UriPartial.Authority);
+    }
+}
+
+/// <summary>What the commands may say about an embedded fleet. Port 0: any free one.</summary>
+internal sealed record EmbeddedSettings(
+    LogLevel Logs, string? Device = null, int? Threads = null, string Listen = "127.0.0.1", int GatewayPort = 0, int RegistryPort = 0)
+{
+    public string Url(int port) => $"--urls=http://{Listen}:{port}";
+
+    // A rule for the provider beats the services' own rules for categories; standard output is the command's.
+    public string[] Logging() =>
+        [$"--Logging:Console:LogLevel:Default={Logs}", $"--Logging:Console:LogToStandardErrorThreshold={LogLevel.Trace}"];
+
+    public IEnumerable<string> Slice()
+    {
+        if (Device is not null)
+        {
+            yield return $"--Slice:Device={Device}";
+        }
+
+        if (Threads is not null)
+        {
+            yield return $"--Slice:Threads={Threads}";
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.CommandLine;
+using Fleet.Cli.Fleets;
+using Fleet.Cli.Terminal;
+
+namespace Fleet.Cli.Models;
+
+/// <summary><c>fleet models alias</c>: points a name at a version, lists names, or takes one away.</summary>
+internal static class AliasCommand
+{
+    private static readonly Argument<string> Model = new("model") { Description = "Model name" };
+
+    private static readonly Argument<string?> Name = new("alias")
+    {
+        Description = "Alias; without one, the model's aliases are listed",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Argument<string?> Reference = new("version")
+    {
+        Description = "What it is to point at: a digest, or another alias as MODEL@ALIAS",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Option<string?> Expected = ValueOption.Text(
+        "--expect", "VERSION", "Only when the alias points at this now; 'none' when it must not exist");
+
+    private static readonly Option<bool> Delete = new("--delete") { Description = "Take the alias away" };
+
+    public static Command Create()
+    {
+        var command = new DocumentedCommand(
+            "alias",
+            "Point an alias at a version, atomically",
+            "fleet models alias studio/fox stable sha256:0123456789ab",
+            "fleet models alias studio/fox stable studio/fox@canary --expect sha256:0123456789ab",
+            "fleet models alias studio/fox canary --delete",
+            "fleet models alias studio/fox")
+        {
+            Model,
+            Name,
+            Reference,
+            Expected,
+            Delete,
+            FleetOptions.Registry,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        var output = parsed.Output();
+        string model = parsed.GetValue(Model)!;
+        string? name = parsed.GetValue(Name);
+        string? reference = parsed.GetValue(Reference);
+        bool delete = parsed.GetValue(Delete);
+        if (name is not null && reference is null != delete)
+        {
+            throw new CommandException(
+                ExitCode.BadInput, delete ? "--delete takes no version" : $"alias '{name}' needs a version to point at", "or --delete to take it away");
+        }
+
+        await using var registry = await RegistryConnection.OpenAsync(parsed, cancellation);
+        if (name is null)
+        {
+            foreach (var alias in await registry.Client.ListAliasesAsync(model, cancellation))
+            {
+                Report(output, alias.Model, alias.Name, alias.Version);
+            }
+        }
+        else if (delete)
+        {
+            await registry.Client.DeleteAliasAsync(model, name, cancellation);
+            Report(output, model, name, null);
+        }
+        else
+        {
+            var target = await registry.Client.ResolveAsync(reference!, cancellation);
+            string expected = parsed.GetValue(Expected) ?? "";
+            if (expected is not ("" or "none"))
+            {
+                expected = (await registry.Client.ResolveAsync(expected, cancellation)).Digest;
+            }
+
+            var alias = await registry.Client.SetAliasAsync(model, name, target.Digest, expected, cancellation);
+            Report(output, alias.Model, alias.Name, alias.Version);
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static void Report(Output output, string model, string name, string? version)
+    {
+        output.Event(new AliasEvent(model, name, version));
+        output.Result($"{model}@{name}  {version ?? "deleted"}");
+    }
+}

@@ -1,0 +1,39 @@
+using System.CommandLine;
+using Fleet.Cli.Fleets;
+using Fleet.Client.Registry;
+
+namespace Fleet.Cli.Models;
+
+/// <summary>A client of the registry that the command line names, or of the local one, served in this process.</summary>
+internal sealed class RegistryConnection : IAsyncDisposable
+{
+    private readonly EmbeddedFleet? embedded;
+
+    private RegistryConnection(string address, EmbeddedFleet? embedded)
+    {
+        this.embedded = embedded;
+        Client = new RegistryClient(address);
+    }
+
+    public RegistryClient Client { get; }
+
+    public static async Task<RegistryConnection> OpenAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        if (parsed.RegistryAddress() is { } address)
+        {
+            return new RegistryConnection(address, null);
+        }
+
+        var embedded = await EmbeddedFleet.StartRegistryAsync(parsed.EmbeddedSettings(), cancellation);
+        return new RegistryConnection(embedded.Registry, embedded);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        if (embedded is not null)
+        {
+            await embedded.DisposeAsync();
+        }
+    }
+}
