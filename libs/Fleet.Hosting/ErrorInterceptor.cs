@@ -2,6 +2,7 @@ using System.Globalization;
 using Fleet.Contracts;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
 namespace Fleet.Hosting;
@@ -94,6 +95,7 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
             case OperationCanceledException:
                 return Status(StatusCode.Cancelled, "The call was cancelled.");
             case IOException when context.CancellationToken.IsCancellationRequested:
+            case IOException { InnerException: ConnectionAbortedException or ConnectionResetException }:
                 return Status(StatusCode.Cancelled, "The caller went away.");
             case IOException when IsDiskFull(e):
                 return Status(StatusCode.ResourceExhausted, $"The disk is full: {e.Message}");

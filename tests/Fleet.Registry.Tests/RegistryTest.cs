@@ -37,10 +37,11 @@ public abstract class RegistryTest : IAsyncLifetime
 
     private protected static string Golden(params string[] parts) => Path.Combine([Repository.OwnGolden, .. parts]);
 
+    /// <summary>Stops the registry at once, as when its process is killed, and starts it at the same address.</summary>
     private protected async Task RestartAsync()
     {
         await running!.DisposeAsync();
-        running = await RunningRegistry.StartAsync(DataPath);
+        running = await RunningRegistry.StartAsync(DataPath, running.Address);
     }
 
     private protected Task<PushResult> PushAsync(string path, string model = "tiny", params string[] aliases) =>

@@ -40,6 +40,7 @@ internal sealed class RunningRegistry : IAsyncDisposable
     {
         Client.Dispose();
         channel.Dispose();
+        await app.StopAsync(new CancellationToken(canceled: true)); // at once: calls under way are cut
         await app.DisposeAsync();
     }
 }

@@ -3,6 +3,7 @@ using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Grpc.Net.Client.Configuration;
 using Microsoft.Win32.SafeHandles;
 using V1 = Fleet.Contracts.Registry.V1;
 using Version = Fleet.Contracts.Registry.V1.Version;
@@ -30,7 +31,13 @@ public sealed class RegistryClient : IDisposable
             KeepAlivePingDelay = TimeSpan.FromSeconds(15),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
         };
-        channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
+        channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
+        {
+            HttpHandler = handler,
+            DisposeHttpClient = true,
+            ThrowOperationCanceledOnCancellation = true,
+            ServiceConfig = new ServiceConfig { MethodConfigs = { RetriedCalls() } },
+        });
         registry = new V1.Registry.RegistryClient(channel);
     }
 
@@ -185,6 +192,31 @@ public sealed class RegistryClient : IDisposable
         using var handle = File.OpenHandle(path);
         return RandomAccess.GetLength(handle) == file.Size
             && PartHashing.Hash(handle, 0, file.Size, null, cancellationToken).ToByteString() == file.Sha256;
+    }
+
+    // Calls that may be repeated without harm wait a second or two for a registry that restarts. SetAlias and DeleteAlias may not: the first
+    // attempt may have done its work. Transfers of blobs know better where to go on.
+    private static MethodConfig RetriedCalls()
+    {
+        const string Service = "fleet.registry.v1.Registry";
+        string[] methods = ["FindMissingBlobs", "GetUploadOffset", "Publish", "Resolve", "GetManifest", "ListVersions", "ListAliases"];
+        var config = new MethodConfig
+        {
+            RetryPolicy = new RetryPolicy
+            {
+                MaxAttempts = 5,
+                InitialBackoff = TimeSpan.FromMilliseconds(200),
+                BackoffMultiplier = 2,
+                MaxBackoff = TimeSpan.FromSeconds(2),
+                RetryableStatusCodes = { StatusCode.Unavailable },
+            },
+        };
+        foreach (string method in methods)
+        {
+            config.Names.Add(new MethodName { Service = Service, Method = method });
+        }
+
+        return config;
     }
 
     /// <inheritdoc/>

@@ -59,6 +59,11 @@ internal sealed class BlobStore
             // Asked with the file held: a rival that finished just now has renamed into place the very file that we opened.
             if (HasIntact(digest, size))
             {
+                if (file is not null)
+                {
+                    File.Delete(partial);
+                }
+
                 return BlobUpload.OfKnownBlob(digest, size - offset);
             }
 

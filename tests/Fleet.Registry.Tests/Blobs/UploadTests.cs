@@ -89,6 +89,7 @@ public sealed class UploadTests : RegistryTest
 
         again.Blobs.Should().Be(1);
         (await DownloadAsync(Digest)).Should().Equal(content);
+        Directory.EnumerateFiles(Path.Combine(DataPath, "uploads")).Should().BeEmpty();
     }
 
     [Theory]

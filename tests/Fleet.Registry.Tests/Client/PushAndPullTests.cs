@@ -2,6 +2,7 @@ using Fleet.Client.Registry;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Safetensors;
+using Microsoft.Data.Sqlite;
 
 namespace Fleet.Registry.Tests.Client;
 
@@ -82,9 +83,9 @@ public sealed class PushAndPullTests : RegistryTest
 
         pushed.Version.Traits.Family.Should().Be("sd1");
         pushed.Version.Traits.Dtype.Should().Be("F16");
-        Bytes("sd1_original.safetensors").Should().Equal(File.ReadAllBytes(Golden("singlefile", "sd1_original.safetensors")));
-        Bytes("unet", "config.json").Should().Equal(File.ReadAllBytes(Golden("singlefile", "sd1_config", "unet", "config.json")));
-        Bytes("tokenizer", "merges.txt").Should().Equal(File.ReadAllBytes(Golden("models", "sd1", "tokenizer", "merges.txt")));
+        Bytes("sd1_original.safetensors").AsSpan().SequenceEqual(File.ReadAllBytes(Golden("singlefile", "sd1_original.safetensors"))).Should().BeTrue();
+        Bytes("unet", "config.json").AsSpan().SequenceEqual(File.ReadAllBytes(Golden("singlefile", "sd1_config", "unet", "config.json"))).Should().BeTrue();
+        Bytes("tokenizer", "merges.txt").AsSpan().SequenceEqual(File.ReadAllBytes(Golden("models", "sd1", "tokenizer", "merges.txt"))).Should().BeTrue();
 
         byte[] Bytes(params string[] parts) => File.ReadAllBytes(Folder[["pulled", .. parts]]);
     }
@@ -202,6 +203,59 @@ public sealed class PushAndPullTests : RegistryTest
     }
 
     [Fact]
+    public async Task Push_WhileTheRegistryRestarts_GoesOnWhereItWas()
+    {
+        using var client = new RegistryClient(Running.Address);
+        var restarting = new RestartAt(TransferStage.Uploading, RestartAsync);
+
+        var pushed = await client.PushAsync(Golden("models", "sd1"), "tiny", progress: restarting, cancellationToken: Cancellation);
+
+        await restarting.Done;
+        (await Client.ResolveAsync("tiny", Cancellation)).Should().Be(pushed.Version);
+    }
+
+    [Fact]
+    public async Task Pull_WhileTheRegistryRestarts_GoesOnWhereItWas()
+    {
+        var pushed = await PushAsync(Golden("models", "sd1"));
+        using var client = new RegistryClient(Running.Address);
+        var restarting = new RestartAt(TransferStage.Downloading, RestartAsync);
+
+        await client.PullAsync(pushed.Version.Digest, Folder["pulled"], progress: restarting, cancellationToken: Cancellation);
+
+        await restarting.Done;
+        ShouldBeEqual(Folder["pulled"], Golden("models", "sd1"));
+    }
+
+    [Fact]
+    public async Task Push_ThatIsCancelled_StopsAndPublishesNothing()
+    {
+        using var cancelling = new CancellationTokenSource();
+        var progress = new CancelAt(TransferStage.Uploading, cancelling);
+
+        var push = () => Client.PushAsync(Golden("models", "sd1"), "tiny", progress: progress, cancellationToken: cancelling.Token);
+
+        await push.Should().ThrowAsync<OperationCanceledException>();
+        (await Client.ListAsync(cancellationToken: Cancellation).AnyAsync(Cancellation)).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task GetManifest_OfAManifestThatChangedInTheDatabase_IsRefused()
+    {
+        var pushed = await PushAsync(Golden("models", "sd1"));
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(DataPath, "registry.db")}"))
+        {
+            connection.Open();
+            using var change = new SqliteCommand("UPDATE manifests SET content = CAST(REPLACE(CAST(content AS TEXT), 'vae/', 'vaf/') AS BLOB)", connection);
+            change.ExecuteNonQuery();
+        }
+
+        var read = () => Client.GetManifestAsync(pushed.Version.Digest, Cancellation);
+
+        await read.Should().ThrowAsync<InvalidDataException>();
+    }
+
+    [Fact]
     public async Task Pull_OfWantedPathsOverAFolder_ReplacesWhatDiffersAndKeepsTheRest()
     {
         var pushed = await PushAsync(Golden("models", "sd1"));
@@ -229,7 +283,7 @@ public sealed class PushAndPullTests : RegistryTest
 
         await Client.PullAsync(pushed.Version.Digest, Folder["pulled"], path => path == ModelFolder.Unet, cancellationToken: Cancellation);
 
-        File.ReadAllBytes(Folder["pulled", ModelFolder.Unet]).Should().Equal(File.ReadAllBytes(Golden("models", "sd1", ModelFolder.Unet)));
+        File.ReadAllBytes(Folder["pulled", ModelFolder.Unet]).AsSpan().SequenceEqual(File.ReadAllBytes(Golden("models", "sd1", ModelFolder.Unet))).Should().BeTrue();
     }
 
     private static long ElementsOf(string file) =>
@@ -249,10 +303,39 @@ public sealed class PushAndPullTests : RegistryTest
     {
         string[] files = Files(expected);
         Files(actual).Should().Equal(files);
-        files.Should().AllSatisfy(file => File.ReadAllBytes(Path.Combine(actual, file)).Should().Equal(File.ReadAllBytes(Path.Combine(expected, file))));
+        files.Should().AllSatisfy(file => File.ReadAllBytes(Path.Combine(actual, file)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(expected, file))).Should().BeTrue());
 
         static string[] Files(string folder) =>
             [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file)).Order(StringComparer.Ordinal)];
+    }
+
+    private sealed class RestartAt(TransferStage stage, Func<Task> restart) : IProgress<TransferProgress>
+    {
+        private readonly Lock gate = new();
+
+        public Task Done { get; private set; } = Task.CompletedTask;
+
+        public void Report(TransferProgress value)
+        {
+            lock (gate)
+            {
+                if (value.Stage == stage && ReferenceEquals(Done, Task.CompletedTask))
+                {
+                    Done = Task.Run(restart);
+                }
+            }
+        }
+    }
+
+    private sealed class CancelAt(TransferStage stage, CancellationTokenSource cancelling) : IProgress<TransferProgress>
+    {
+        public void Report(TransferProgress value)
+        {
+            if (value.Stage == stage)
+            {
+                cancelling.Cancel();
+            }
+        }
     }
 
     private sealed class NoticeList : List<string>, IProgress<TransferProgress>
