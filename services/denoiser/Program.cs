@@ -1,10 +1,52 @@
+using Fleet.Contracts.Decoder.V1;
+using Fleet.Diffusion;
+using Fleet.Hosting;
+using Fleet.Serving;
+using Fleet.Serving.Versions;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Options;
+
 namespace Fleet.Denoiser;
 
-internal static class Program
+/// <summary>The denoiser's process.</summary>
+public static class DenoiserHost
 {
-    public static async Task Main(string[] args)
+    /// <summary>Runs the denoiser until it is told to stop.</summary>
+    public static Task Main(string[] args) => Create(args).RunAsync();
+
+    /// <summary>Puts the denoiser together.</summary>
+    public static WebApplication Create(params string[] args)
     {
-        var builder = WebApplication.CreateBuilder(args);
-        await builder.Build().RunAsync();
+        var builder = FleetDefaults.CreateBuilder("denoiser", args);
+        var services = builder.Services;
+
+        services.AddFleetOptions<DenoiserOptions>(DenoiserOptions.Section);
+        services.AddFleetOptions<DecoderOptions>(DecoderOptions.Section);
+        services.AddFleetOptions<SliceOptions>(SliceOptions.Section);
+
+        services.AddVersionStore();
+        services.AddSingleton(provider => StageChannel.Open(provider.GetRequiredService<IOptions<DecoderOptions>>().Value.Address));
+        services.AddSingleton(provider => new Decoder.DecoderClient(provider.GetRequiredService<GrpcChannel>()));
+
+        services.AddSingleton(provider =>
+        {
+            var slice = provider.GetRequiredService<IOptions<SliceOptions>>().Value;
+            return ComputeDevice.Open(slice.Device, slice.DType, slice.Threads);
+        });
+        services.AddSingleton(provider =>
+        {
+            var store = provider.GetRequiredService<VersionStore>();
+            var device = provider.GetRequiredService<ComputeDevice>();
+            var idle = provider.GetRequiredService<IOptions<SliceOptions>>().Value.IdleVersions;
+            return new ResidentModels<DenoiserModel>(
+                async (version, cancellation) =>
+                    DenoiserModel.Load(await store.EnsureAsync(version, DenoiserModel.Wants, cancellation), version, device),
+                idle);
+        });
+        services.AddSingleton<DenoisingEngine>();
+
+        var app = builder.Build();
+        app.MapGrpcService<DenoiserService>();
+        return app.MapFleetDefaults();
     }
 }

@@ -25,6 +25,23 @@ public static class PngWriter
         return file.ToArray();
     }
 
+    /// <summary>Makes sure that PNG can hold a record. Throws <see cref="PictureFormatException"/> if not.</summary>
+    public static void Check(TextRecord record)
+    {
+        var keyword = record.Keyword;
+        var printable = keyword.All(character => character is (>= ' ' and <= '~') or (> '\u00A0' and <= '\u00FF'));
+        if (keyword.Length is < 1 or > 79 || !printable || keyword.Trim(' ') != keyword || keyword.Contains("  ", StringComparison.Ordinal))
+        {
+            throw new PictureFormatException(
+                $"'{keyword}' is not a PNG keyword: 1 to 79 printable Latin-1 characters without leading, trailing or double spaces.");
+        }
+
+        if (record.Text.Contains('\0', StringComparison.Ordinal))
+        {
+            throw new PictureFormatException($"The text of record '{keyword}' contains a NUL character, which PNG cannot hold.");
+        }
+    }
+
     private static byte[] Header(Picture picture)
     {
         var header = new byte[13];
@@ -38,12 +55,7 @@ public static class PngWriter
     // tEXt for what it can hold, since more programs read it; else iTXt, uncompressed and without a language.
     private static void WriteText(Stream file, TextRecord record)
     {
-        RequireKeyword(record.Keyword);
-        if (record.Text.Contains('\0', StringComparison.Ordinal))
-        {
-            throw new PictureFormatException($"The text of record '{record.Keyword}' contains a NUL character, which PNG cannot hold.");
-        }
-
+        Check(record);
         var keyword = Encoding.Latin1.GetBytes(record.Keyword);
         if (record.Text.All(character => character is '\n' or (>= ' ' and <= '~') or (>= '\u00A0' and <= '\u00FF')))
         {
@@ -52,16 +64,6 @@ public static class PngWriter
         else
         {
             PngChunk.Write(file, "iTXt", [.. keyword, 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(record.Text)]);
-        }
-    }
-
-    private static void RequireKeyword(string keyword)
-    {
-        var printable = keyword.All(character => character is (>= ' ' and <= '~') or (> '\u00A0' and <= '\u00FF'));
-        if (keyword.Length is < 1 or > 79 || !printable || keyword.Trim(' ') != keyword || keyword.Contains("  ", StringComparison.Ordinal))
-        {
-            throw new PictureFormatException(
-                $"'{keyword}' is not a PNG keyword: 1 to 79 printable Latin-1 characters without leading, trailing or double spaces.");
         }
     }
 

@@ -37,7 +37,7 @@ public abstract class Sampler
     public int Steps { get; private protected init; }
 
     /// <summary>Plans a number of steps.</summary>
-    /// <exception cref="SchedulerException">The settings contradict each other or have no sampler.</exception>
+    /// <exception cref="SchedulerException">The settings contradict each other or this number of steps, or have no sampler.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one step, or more than training timesteps.</exception>
     public static Sampler Create(SchedulerConfig config, int steps)
     {
@@ -47,7 +47,12 @@ public abstract class Sampler
                 nameof(steps), steps, $"steps = {steps}; this model takes 1 to {config.TrainTimesteps} steps.");
         }
 
-        return config.Class.Create(config, new StepPlan(steps, null, null));
+        var sampler = config.Class.Create(config, new StepPlan(steps, null, null));
+        return sampler is AlphaSampler && sampler.Timesteps[0] >= config.TrainTimesteps
+            ? throw new SchedulerException(
+                $"{steps} steps of {config.ClassName} with leading spacing and steps_offset {config.StepsOffset} begin at timestep {sampler.Timesteps[0]}, " +
+                $"and the model knows timesteps up to {config.TrainTimesteps - 1}; give fewer steps, or spacing trailing.")
+            : sampler;
     }
 
     /// <summary>Plans a step at each of the given training timesteps, which fall.</summary>
@@ -123,7 +128,7 @@ public abstract class Sampler
     /// <summary>One call further. Pure: the same arguments give the same state, and the given one is not changed.</summary>
     /// <param name="state">The job so far.</param>
     /// <param name="call">The call that was made: the state's next.</param>
-    /// <param name="modelOutput">What the network predicts from <see cref="ScaleModelInput"/> at this call's timestep, (1, c, h, w).</param>
+    /// <param name="modelOutput">What the network makes of <see cref="ScaleModelInput"/> at this call's timestep, (1, c, h, w).</param>
     /// <param name="drawNoise">Draws unit noise, (1, c, h, w). Called as often, and in the order, that diffusers draws.</param>
     public SamplerState Step(SamplerState state, int call, Tensor modelOutput, Func<Tensor> drawNoise)
     {
@@ -165,8 +170,7 @@ public abstract class Sampler
     {
         if (Config.Prediction == Prediction.Flow)
         {
-            throw SchedulerException.Setting(
-                Config, "prediction_type", "flow_prediction", "flow models run with UniPC, DEIS or the DPM-Solvers.");
+            throw Config.Refusal("prediction_type", "flow models run with UniPC, DEIS or the DPM-Solvers.");
         }
     }
 

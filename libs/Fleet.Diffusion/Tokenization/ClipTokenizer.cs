@@ -45,6 +45,9 @@ public sealed class ClipTokenizer
         }
     }
 
+    /// <summary>Ids are below it; the text encoder must have an embedding for each.</summary>
+    public int VocabularySize => tokens.Length;
+
     /// <summary>Id of the start token.</summary>
     public int BosId { get; }
 

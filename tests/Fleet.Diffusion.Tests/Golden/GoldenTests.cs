@@ -15,6 +15,7 @@ public sealed class GoldenTests(GoldenSummary summary)
         ["singlefile"] = SingleFileCases.Compare,
         ["misc"] = MiscCases.Compare,
         ["tokenizers"] = TokenizerCases.Compare,
+        ["pipelines"] = PipelineCases.Compare,
     };
 
     public static IEnumerable<TheoryDataRow<string, string>> Cases() =>

@@ -10,6 +10,9 @@ namespace Fleet.Diffusion.Tests.Golden;
 /// </summary>
 internal sealed record Tolerance(double Atol, double Rtol)
 {
+    /// <summary>That of a component's forward pass, for a network call inside a pipeline.</summary>
+    public static Tolerance Component { get; } = new(5e-5, 1e-4);
+
     /// <summary>The case's tolerance, or that of one kind of result ("final_latents", "image").</summary>
     public static Tolerance Of(GoldenCase golden, string? kind = null)
     {
