@@ -51,7 +51,7 @@ public sealed class GenerateTests(RunningFleet fleet) : IDisposable
 
         run.ExitCode.Should().Be(0, run.Error);
         run.Error.Should().BeEmpty();
-        run.Lines.Should().Equal("out/fleet-tiny-5-0-64.png", "out/fleet-tiny-6-1-64.png");
+        run.Lines.Should().Equal("out/fleet-tiny-5-0-32.png", "out/fleet-tiny-6-1-32.png");
         Directory.GetFileSystemEntries(folder["out"]).Should().HaveCount(2);
     }
 

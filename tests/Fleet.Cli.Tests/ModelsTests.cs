@@ -52,12 +52,12 @@ public sealed class ModelsTests(RunningFleet fleet) : IDisposable
     [Fact]
     public async Task Models_Synth_WritesAModelThatMakesPictures()
     {
-        var written = await Program.RunAsync("models", "synth", "tiny", "-o", "synthetic");
+        var written = await Program.RunAsync("models", "synth", "small", "-o", "synthetic");
         written.ExitCode.Should().Be(0, written.Error);
-        (await ModelsAsync("push", "synthetic", "--name", "synthetic/tiny")).ExitCode.Should().Be(0);
+        (await ModelsAsync("push", "synthetic", "--name", "synthetic/small")).ExitCode.Should().Be(0);
 
         var made = await Program.RunAsync(
-            "generate", "a fox", "--model", "synthetic/tiny", "--steps", "1", "-o", "fox.png", "--fleet", fleet.Gateway);
+            "generate", "a fox", "--model", "synthetic/small", "--steps", "1", "-o", "fox.png", "--fleet", fleet.Gateway);
         made.ExitCode.Should().Be(0, made.Error);
     }
 

@@ -54,7 +54,7 @@ public sealed class Checkpoint : IDisposable
         };
     }
 
-    /// <summary>Whether the checkpoint holds weights of a component: "text_encoder", "unet", "vae".</summary>
+    /// <summary>Whether the checkpoint holds a component: "text_encoder", "unet" or "vae" with weights, or "scheduler".</summary>
     public bool Has(string component) => source.Has(component);
 
     /// <summary>The component's <c>config.json</c>; for "scheduler" <c>scheduler/scheduler_config.json</c>. Bare infinities are read as numbers.</summary>

@@ -17,7 +17,7 @@ internal sealed partial class DiffusersFolderSource(string folder) : IComponentS
         Directory.EnumerateDirectories(folder).Any(c => File.Exists(Path.Combine(c, "config.json")) && WeightNames(c).Length > 0);
 
     public bool Has(string component) =>
-        File.Exists(ConfigFile.PathOf(folder, component)) && WeightNames(Path.Combine(folder, component)).Length > 0;
+        File.Exists(ConfigFile.PathOf(folder, component)) && (component == "scheduler" || WeightNames(Path.Combine(folder, component)).Length > 0);
 
     public JsonElement Config(string component)
     {

@@ -86,6 +86,24 @@ internal static class PublishedConfigs
         ["steps_offset"] = 1,
     });
 
+    public static string ModelIndex(bool secondGeneration, bool withTokenizer)
+    {
+        var index = new JsonObject
+        {
+            ["_class_name"] = "StableDiffusionPipeline",
+            ["scheduler"] = List(["diffusers", secondGeneration ? "DDIMScheduler" : "PNDMScheduler"]),
+            ["text_encoder"] = List(["transformers", "CLIPTextModel"]),
+            ["unet"] = List(["diffusers", "UNet2DConditionModel"]),
+            ["vae"] = List(["diffusers", "AutoencoderKL"]),
+        };
+        if (withTokenizer)
+        {
+            index["tokenizer"] = List(["transformers", "CLIPTokenizer"]);
+        }
+
+        return Text(index);
+    }
+
     private static JsonArray List<T>(IEnumerable<T> items) => [.. items.Select(item => JsonValue.Create(item))];
 
     private static string Text(JsonObject config) => config.ToJsonString(Indented);

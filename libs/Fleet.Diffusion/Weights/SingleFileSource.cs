@@ -18,7 +18,7 @@ internal sealed class SingleFileSource : IComponentSource
     public string Folder { get; }
 
     public bool Has(string component) =>
-        component == "scheduler" || file.Header.Entries.Any(entry => SingleFileLayout.ComponentOf(entry.Name) == component);
+        component == "scheduler" ? Has("unet") : file.Header.Entries.Any(entry => SingleFileLayout.ComponentOf(entry.Name) == component);
 
     public JsonElement Config(string component)
     {

@@ -9,6 +9,9 @@ internal static class DefaultModel
     public const string Variable = "FLEET_MODEL";
     public const string Tiny = "fleet/tiny";
 
+    /// <summary>Where the model lies that comes with the program.</summary>
+    public static string Folder { get; } = Path.Combine(AppContext.BaseDirectory, "models", "tiny");
+
     /// <summary>The embedded gateway's default.</summary>
     public static string Reference { get; } = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } chosen ? chosen : Tiny;
 
@@ -26,7 +29,7 @@ internal static class DefaultModel
 
         output.Notice($"First use: publishing the model {Tiny} in {FleetHome.Folder}");
         await client.PushAsync(
-            Path.Combine(AppContext.BaseDirectory, "models", "tiny"),
+            Folder,
             Tiny,
             ["stable"],
             "Random weights: its pictures are noise.",

@@ -1,5 +1,6 @@
 using Fleet.Decoder;
 using Fleet.Denoiser;
+using Fleet.Diffusion;
 using Fleet.Encoder;
 using Fleet.Gateway;
 using Fleet.Registry;
@@ -31,6 +32,7 @@ internal sealed class EmbeddedFleet : IAsyncDisposable
     /// <summary>Starts all five.</summary>
     public static async Task<EmbeddedFleet> StartAsync(EmbeddedSettings settings, CancellationToken cancellation)
     {
+        _ = Task.Run(TorchRuntime.EnsureLoaded, cancellation); // the longest part of a start; a failure is the first stage's to report
         var fleet = new EmbeddedFleet();
         try
         {
@@ -125,8 +127,15 @@ internal sealed record EmbeddedSettings(
     public string Url(int port) => $"--urls=http://{Listen}:{port}";
 
     // A rule for the provider beats the services' own rules for categories; standard output is the command's.
-    public string[] Logging() =>
-        [$"--Logging:Console:LogLevel:Default={Logs}", $"--Logging:Console:LogToStandardErrorThreshold={LogLevel.Trace}"];
+    public string[] Logging()
+    {
+        var framework = Logs < LogLevel.Warning ? LogLevel.Warning : Logs;
+        return
+        [
+            $"--Logging:Console:LogLevel:Default={Logs}", $"--Logging:Console:LogLevel:Microsoft={framework}",
+            $"--Logging:Console:LogLevel:Grpc={framework}", $"--Logging:Console:LogToStandardErrorThreshold={LogLevel.Trace}",
+        ];
+    }
 
     public IEnumerable<string> Slice()
     {

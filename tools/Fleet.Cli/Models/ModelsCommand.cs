@@ -13,7 +13,7 @@ internal static class ModelsCommand
             "Publish, list and fetch models",
             "fleet models push ./my-model --name studio/my-model --alias stable",
             "fleet models list",
-            "fleet models synth tiny -o tiny-model")
+            "fleet models synth small -o small-model")
         {
             PushCommand.Create(),
             ListCommand.Create(),

@@ -39,11 +39,9 @@ internal static class PullCommand
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         var output = parsed.Output();
-        string folder = Path.GetFullPath(parsed.GetValue(Folder)!);
-        if (!parsed.GetValue(Resume) && Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
-        {
-            throw new CommandException(ExitCode.BadInput, $"--output names '{folder}', which is not empty", "name a new folder, or add --resume to complete what is there");
-        }
+        string folder = parsed.GetValue(Resume)
+            ? Path.GetFullPath(parsed.GetValue(Folder)!)
+            : ModelFolder.MustBeFree(parsed.GetValue(Folder)!, "name a new folder, or add --resume to complete what is there");
 
         await using var registry = await RegistryConnection.OpenAsync(parsed, cancellation);
         var version = await registry.Client.ResolveAsync(parsed.GetValue(ShowCommand.Reference)!, cancellation);
