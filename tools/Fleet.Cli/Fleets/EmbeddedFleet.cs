@@ -127,8 +127,15 @@ internal sealed record EmbeddedSettings(
     public string Url(int port) => $"--urls=http://{Listen}:{port}";
 
     // A rule for the provider beats the services' own rules for categories; standard output is the command's.
-    public string[] Logging() =>
-        [$"--Logging:Console:LogLevel:Default={Logs}", $"--Logging:Console:LogToStandardErrorThreshold={LogLevel.Trace}"];
+    public string[] Logging()
+    {
+        var framework = Logs < LogLevel.Warning ? LogLevel.Warning : Logs;
+        return
+        [
+            $"--Logging:Console:LogLevel:Default={Logs}", $"--Logging:Console:LogLevel:Microsoft={framework}",
+            $"--Logging:Console:LogLevel:Grpc={framework}", $"--Logging:Console:LogToStandardErrorThreshold={LogLevel.Trace}",
+        ];
+    }
 
     public IEnumerable<string> Slice()
     {
