@@ -10,32 +10,26 @@ using Microsoft.AspNetCore.Builder;
 namespace Fleet.Gateway.Tests;
 
 // All five services, with the small model of the golden set.
-internal sealed class WholeFleet : IAsyncDisposable
+public sealed class WholeFleet : IAsyncLifetime
 {
     private readonly TemporaryFolder folder = new();
     private readonly Dictionary<string, WebApplication> services = [];
 
-    private WholeFleet()
-    {
-    }
-
     public FleetClient Client { get; private set; } = null!;
 
-    public static async Task<WholeFleet> StartAsync()
+    public async ValueTask InitializeAsync()
     {
-        var fleet = new WholeFleet();
-        await fleet.StartAsync("Registry", RegistryHost.Create);
-        using (var models = new RegistryClient(fleet.Address("Registry")))
+        await StartAsync("Registry", RegistryHost.Create);
+        using (var models = new RegistryClient(Address("Registry")))
         {
             await models.PushAsync(Path.Combine(Repository.OwnGolden, "models", "sd1"), "tiny");
         }
 
-        await fleet.StartAsync("Encoder", EncoderHost.Create);
-        await fleet.StartAsync("Decoder", DecoderHost.Create);
-        await fleet.StartAsync("Denoiser", DenoiserHost.Create);
-        await fleet.StartAsync("Gateway", GatewayHost.Create);
-        fleet.Client = new FleetClient(fleet.Address("Gateway"));
-        return fleet;
+        await StartAsync("Encoder", EncoderHost.Create);
+        await StartAsync("Decoder", DecoderHost.Create);
+        await StartAsync("Denoiser", DenoiserHost.Create);
+        await StartAsync("Gateway", GatewayHost.Create);
+        Client = new FleetClient(Address("Gateway"));
     }
 
     // Breaks off whatever the service is doing and puts another one in its place, at the same address.
