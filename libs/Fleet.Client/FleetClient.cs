@@ -16,21 +16,22 @@ public sealed class FleetClient : IDisposable
 
     /// <summary>Connects to a gateway by its address, for example <c>http://localhost:5000</c>.</summary>
     public FleetClient(string address, FleetClientOptions? options = null)
-        : this(GrpcChannel.ForAddress(address), options)
+        : this(Connect(address), options)
     {
-        ownChannel = (GrpcChannel)Channel;
     }
 
     /// <summary>Uses a channel that stays the caller's to dispose.</summary>
     public FleetClient(ChannelBase channel, FleetClientOptions? options = null)
     {
-        Channel = channel;
         generation = new Generation.GenerationClient(channel);
         this.options = options ?? new FleetClientOptions();
     }
 
-    /// <summary>The channel to the gateway.</summary>
-    public ChannelBase Channel { get; }
+    private FleetClient(GrpcChannel own, FleetClientOptions? options)
+        : this((ChannelBase)own, options)
+    {
+        ownChannel = own;
+    }
 
     /// <summary>Makes pictures. Leaving the loop, or cancelling, stops the generation on the server.</summary>
     /// <remarks>
@@ -101,6 +102,18 @@ public sealed class FleetClient : IDisposable
 
         return null;
     }
+
+    private static GrpcChannel Connect(string address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    {
+        HttpHandler = new SocketsHttpHandler
+        {
+            // Without pings a gateway that lost power in the middle of a picture would look like one that works on it.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(15),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            EnableMultipleHttp2Connections = true,
+        },
+        DisposeHttpClient = true,
+    });
 
     private static async Task<T> CallAsync<T>(AsyncUnaryCall<T> call, CancellationToken cancellationToken)
     {

@@ -16,7 +16,7 @@ public class FleetException : Exception
     public StatusCode StatusCode { get; }
 
     // Trying again may help, and does no harm because the request carries its id.
-    internal virtual bool IsTransient => false;
+    internal virtual bool IsTransient => StatusCode is StatusCode.Aborted;
 
     // What the server asks to wait before the next try.
     internal virtual TimeSpan RetryHint => TimeSpan.Zero;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Fleet.Contracts;
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.Extensions.Logging;
@@ -74,6 +75,8 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
                 return own;
             case InvalidRequestException or TensorStreamException:
                 return Status(StatusCode.InvalidArgument, e);
+            case InvalidProtocolBufferException:
+                return Status(StatusCode.InvalidArgument, $"The message cannot be read: {e.Message}");
             case NotFoundException:
                 return Status(StatusCode.NotFound, e);
             case PreconditionException:

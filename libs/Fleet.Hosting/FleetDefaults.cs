@@ -49,6 +49,7 @@ public static class FleetDefaults
             grpc.MaxReceiveMessageSize = MaxMessageBytes;
             grpc.MaxSendMessageSize = MaxMessageBytes;
             grpc.Interceptors.Add<ErrorInterceptor>();
+            grpc.EnableDetailedErrors = true; // says what MalformedRequests looks for; the interceptor hides all other causes
         });
         builder.Services.AddGrpcReflection();
         builder.Services.AddGrpcHealthChecks().AddCheck("started", () => HealthCheckResult.Healthy());
@@ -59,6 +60,7 @@ public static class FleetDefaults
     /// <summary>Maps health (grpc.health.v1) and reflection.</summary>
     public static WebApplication MapFleetDefaults(this WebApplication app)
     {
+        app.Use(MalformedRequests.Refuse);
         app.MapGrpcHealthChecksService();
         app.MapGrpcReflectionService();
         return app;

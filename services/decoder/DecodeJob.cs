@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Text;
+using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Diffusion.Imaging;
 using Fleet.Hosting;
@@ -10,7 +10,7 @@ namespace Fleet.Decoder;
 internal sealed record DecodeJob(string Version, IReadOnlyList<ImageText> Text)
 {
     private const int MaxRecords = 32;
-    private const int MaxTextBytes = 64 * 1024;
+    private const int MaxTextBytes = 256 * 1024;
 
     public static DecodeJob Parse(DecodeStart? start)
     {
@@ -38,11 +38,8 @@ internal sealed record DecodeJob(string Version, IReadOnlyList<ImageText> Text)
     /// <summary>The records of one picture.</summary>
     public IReadOnlyList<TextRecord> RecordsOf(LatentsStart picture) => [.. Text.Select(record => new TextRecord(record.Keyword, TextOf(record, picture)))];
 
-    private static string TextOf(ImageText record, LatentsStart picture) => !record.Templated
-        ? record.Text
-        : record.Text
-            .Replace("{seed}", picture.Seed.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
-            .Replace("{index}", picture.ImageIndex.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    private static string TextOf(ImageText record, LatentsStart picture) =>
+        record.Templated ? ImageTextTemplate.Expand(record.Text, picture.Seed, picture.ImageIndex) : record.Text;
 
     private static void Check(ImageText record, string field)
     {

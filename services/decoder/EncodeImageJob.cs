@@ -52,12 +52,12 @@ internal sealed record EncodeImageJob(string Version, int Width, int Height, int
         }
 
         byte[] files = received.GetBuffer();
-        var image = Decode("image", files[..ImageBytes], maxPixels);
-        var mask = MaskBytes == 0 ? null : Decode("mask", files[ImageBytes..(int)expected], maxPixels);
+        var image = Decode("image", files.AsSpan(0, ImageBytes), maxPixels);
+        var mask = MaskBytes == 0 ? null : Decode("mask", files.AsSpan(ImageBytes, MaskBytes), maxPixels);
         return (image, mask);
     }
 
-    private Picture Decode(string field, byte[] file, long maxPixels)
+    private Picture Decode(string field, ReadOnlySpan<byte> file, long maxPixels)
     {
         try
         {

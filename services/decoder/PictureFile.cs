@@ -8,7 +8,7 @@ internal static class PictureFile
 {
     /// <summary>The pixels, upright, without transparency: colours are taken as they are stored, as Pillow's convert("RGB") does.</summary>
     /// <exception cref="PictureFormatException">The file is of another format, damaged, cut off, or has more than <paramref name="maxPixels"/> pixels.</exception>
-    public static Picture Decode(byte[] file, long maxPixels)
+    public static Picture Decode(ReadOnlySpan<byte> file, long maxPixels)
     {
         using var data = SKData.CreateCopy(file);
         using var codec = SKCodec.Create(data);

@@ -100,7 +100,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
                 case LatentsReady latents:
                     await decoding.SendAsync(latents, cancellation);
                     break;
-                case Waiting { Position: > 0 } waiting:
+                case Waiting waiting:
                     await output.WriteAsync(
                         new DenoiseResponse { Progress = new DenoiseProgress { Steps = work.StepsToRun, QueuePosition = waiting.Position } }, cancellation);
                     break;

@@ -25,7 +25,7 @@ internal sealed class EncodingEngine(DeviceQueue queue, ComputeDevice device)
         {
             long start = Stopwatch.GetTimestamp();
             var prompt = Encode(job.Prompt, job.ClipSkip, model);
-            var negative = job.Negative is null ? null : Encode(job.Negative, job.ClipSkip, model);
+            var negative = job.Negative is null ? null : Encode(job.Negative, clipSkip: 0, model); // all layers, as in the reference
             return new EncodedJob(prompt, negative, Stopwatch.GetElapsedTime(start));
         },
         cancellation);

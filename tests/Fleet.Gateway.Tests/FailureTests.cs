@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Fleet.Client;
 using Fleet.Contracts.Generation.V1;
 using Fleet.Gateway.Tests.Peers;
@@ -27,7 +28,7 @@ public class FailureTests
 
         var events = await fleet.RunAsync(Job);
 
-        ImageBytes(events).Should().BeEquivalentTo(ImageBytes(await undisturbed.RunAsync(Job)), options => options.WithStrictOrdering());
+        ImageHashes(events).Should().Equal(ImageHashes(await undisturbed.RunAsync(Job)));
         events.Count(response => response.EventCase == Event.Accepted).Should().Be(1);
         events.Last().Receipt.Images.Should().HaveCount(2);
         fleet.Encoder.Requests.Should().ContainSingle("the embeddings are still there");
@@ -49,10 +50,10 @@ public class FailureTests
     public async Task Generate_SecondAttemptDiffers_IsDataLossAndNotAMixture()
     {
         await using var fleet = await TestFleet.StartAsync();
-        fleet.Denoiser.At = FirstAttempt(Moment.Chunk, 2, happening =>
+        fleet.Denoiser.At = FirstAttempt(Moment.Chunk, 2, _ =>
         {
             fleet.Denoiser.Salt = "another kernel";
-            happening.Context.GetHttpContext().Abort();
+            throw new RpcException(new Status(StatusCode.Unavailable, "stopping after the first bytes"));
         });
 
         var refusal = await fleet.RefusalAsync(Job);
@@ -256,7 +257,7 @@ public class FailureTests
         var events = await fleet.RunAsync(job);
         await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken); // the pause is what the caller does wrong
 
-        ImageBytes(events).Should().HaveCount(16);
+        ImageHashes(events).Should().HaveCount(16);
         var read = () => stalled.ResponseStream.ReadAllAsync().ToListAsync().AsTask();
         (await read.Should().ThrowAsync<RpcException>()).Which.StatusCode.Should().Be(StatusCode.Aborted);
     }
@@ -275,7 +276,7 @@ public class FailureTests
         new(new Status(StatusCode.ResourceExhausted, "the queue is full"), new Metadata { { "retry-after-ms", $"{retryAfterMs}" } });
 
     // Joins chunks by offset, so that a gap or a byte sent twice shows.
-    private static SortedDictionary<int, byte[]> ImageBytes(IEnumerable<GenerateResponse> events)
+    private static IEnumerable<string> ImageHashes(IEnumerable<GenerateResponse> events)
     {
         var images = new SortedDictionary<int, byte[]>();
         foreach (var chunk in events.Where(response => response.EventCase == Event.Image).Select(response => response.Image))
@@ -285,6 +286,6 @@ public class FailureTests
             images[chunk.ImageIndex] = [.. known, .. chunk.Data.Span];
         }
 
-        return images;
+        return images.Values.Select(image => Convert.ToHexString(SHA256.HashData(image)));
     }
 }

@@ -78,9 +78,10 @@ public class GenerateTests
     {
         await using var fleet = await TestFleet.StartAsync();
 
-        var recipe = (await fleet.RunAsync(new GenerateStart { Prompt = "a fox" })).Last().Receipt.Recipe;
+        var receipt = (await fleet.RunAsync(new GenerateStart { Prompt = "a fox" })).Last().Receipt;
 
-        recipe.Should().BeEquivalentTo(new { Width = 64, Height = 64, Steps = 20, GuidanceScale = 7.5, Scheduler = "pndm", HasEta = false, HasStrength = false });
+        receipt.Recipe.Should().BeEquivalentTo(new { Width = 64, Height = 64, Steps = 20, GuidanceScale = 7.5, Scheduler = "", HasEta = false, HasStrength = false });
+        receipt.Scheduler.Should().Be("pndm");
         fleet.Denoiser.Jobs.Single().Start.Should().BeEquivalentTo(new { LatentWidth = 8, LatentHeight = 8, Count = 1 });
     }
 

@@ -1,5 +1,6 @@
 using Fleet.Client;
 using Fleet.Contracts.Generation.V1;
+using Fleet.Gateway.Stages;
 using Fleet.Gateway.Tests.Peers;
 using Google.Protobuf;
 using Grpc.Core;
@@ -97,12 +98,7 @@ internal sealed class TestFleet : IAsyncDisposable
     public async Task<RpcException> RefusalAsync(params GenerateRequest[] messages)
     {
         using var call = Raw.Generate(cancellationToken: TestContext.Current.CancellationToken);
-        foreach (var message in messages)
-        {
-            await call.RequestStream.WriteAsync(message, TestContext.Current.CancellationToken);
-        }
-
-        await call.RequestStream.CompleteAsync();
+        await StageStream.SendAllAsync(call.RequestStream, messages, TestContext.Current.CancellationToken);
         var read = () => call.ResponseStream.MoveNext(TestContext.Current.CancellationToken);
         return (await read.Should().ThrowAsync<RpcException>()).Which;
     }
@@ -117,17 +113,6 @@ internal sealed class TestFleet : IAsyncDisposable
             Marshallers.Create(bytes => bytes, bytes => bytes),
             Marshallers.Create(response => response.ToByteArray(), GenerateResponse.Parser.ParseFrom));
         return channel.CreateCallInvoker().AsyncDuplexStreamingCall(method, null, new CallOptions());
-    }
-
-    // For what another process does in its own time and tells nobody.
-    public async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        using var patience = new CancellationTokenSource(Patience);
-        while (!await condition())
-        {
-            patience.Token.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
     }
 
     public async ValueTask DisposeAsync()

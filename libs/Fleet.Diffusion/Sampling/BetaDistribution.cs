@@ -10,7 +10,7 @@ internal static class BetaDistribution
         12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
     ];
 
-    /// <summary>The x below which a share p of the distribution lies: Newton's method inside a bracket that only shrinks.</summary>
+    /// <summary>The x below which a share p of the distribution lies.</summary>
     public static double Quantile(double p, double a, double b)
     {
         if (p <= 0 || p >= 1)
@@ -19,11 +19,12 @@ internal static class BetaDistribution
         }
 
         // The smaller half has the full precision of a number near zero; the larger is its mirror image.
-        if (p > Cumulative(0.5, a, b))
-        {
-            return 1 - Quantile(1 - p, b, a);
-        }
+        return p <= Cumulative(0.5, a, b) ? LowerQuantile(p, a, b) : 1 - LowerQuantile(1 - p, b, a);
+    }
 
+    // A quantile up to one half: Newton's method inside a bracket that only shrinks.
+    private static double LowerQuantile(double p, double a, double b)
+    {
         double low = 0;
         double high = 0.5;
         double logScale = LogGamma(a + b) - LogGamma(a) - LogGamma(b);
@@ -34,7 +35,7 @@ internal static class BetaDistribution
             (low, high) = excess > 0 ? (low, x) : (x, high);
             double density = Math.Exp(logScale + (a - 1) * Math.Log(x) + (b - 1) * Math.Log(1 - x));
             double next = x - excess / density;
-            next = next > low && next < high ? next : (low + high) / 2;
+            next = next >= low && next <= high ? next : (low + high) / 2;
             if (Math.Abs(next - x) <= 1e-15 * x)
             {
                 return next;

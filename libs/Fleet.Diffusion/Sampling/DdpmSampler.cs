@@ -10,10 +10,9 @@ internal sealed class DdpmSampler : AlphaSampler
         : base(config)
     {
         RefuseCustom(plan, timesteps: true);
-        if (config.VarianceType is not ("fixed_small" or "fixed_small_log" or "fixed_large"))
+        if (config.VarianceType is not (null or "fixed_small" or "fixed_small_log" or "fixed_large"))
         {
-            throw SchedulerException.Setting(
-                config, "variance_type", config.VarianceType, "use fixed_small, fixed_small_log or fixed_large.");
+            throw config.Refusal("variance_type", "use fixed_small, fixed_small_log or fixed_large.");
         }
 
         Steps = plan.Steps;
@@ -41,7 +40,7 @@ internal sealed class DdpmSampler : AlphaSampler
         return ofX0 * x0 + ofX * x;
     }
 
-    // "fixed_small" is equation 7's β̃, "fixed_large" β; "fixed_small_log" is the first, taken through its logarithm.
+    // "fixed_large" is the paper's σ² = β; the others, and none, are β̃ of equation 7.
     private float Deviation(float alpha, float alphaNext)
     {
         float stepBeta = 1 - alpha / alphaNext;

@@ -17,12 +17,12 @@ internal sealed class DeisSampler : LogSnrSampler
         RefuseCustom(plan);
         if (config.AlgorithmType is not ("deis" or "dpmsolver" or "dpmsolver++"))
         {
-            throw SchedulerException.Setting(config, "algorithm_type", config.AlgorithmType, "use deis.");
+            throw config.Refusal("algorithm_type", "use deis.");
         }
 
         if (config.SolverType is not ("logrho" or "midpoint" or "heun" or "bh1" or "bh2"))
         {
-            throw SchedulerException.Setting(config, "solver_type", config.SolverType, "use logrho.");
+            throw config.Refusal("solver_type", "use logrho.");
         }
 
         bool trained = config.SigmaShape == SigmaShape.Trained && !config.UseFlowSigmas;

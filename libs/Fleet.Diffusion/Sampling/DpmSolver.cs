@@ -1,6 +1,6 @@
 namespace Fleet.Diffusion.Sampling;
 
-/// <summary>A noise level in the terms of the exponential integrators: x = α x_0 + σ ε, λ = log(α / σ), half the log of the SNR.</summary>
+/// <summary>A noise level in the terms of the exponential integrators: x = α x_0 + σ ε; λ = log(α / σ), half the log of the SNR.</summary>
 internal readonly record struct NoiseLevel(float Alpha, float Sigma)
 {
     public float Lambda => MathF.Log(Alpha) - MathF.Log(Sigma);

@@ -20,7 +20,7 @@ internal sealed class DpmSolverMultistepSampler : LogSnrSampler
         (algorithm, midpoint) = ReadSolver(config);
         if (algorithm == "sde-dpmsolver" && config.SolverOrder == 3)
         {
-            throw SchedulerException.Setting(config, "solver_order", 3, "sde-dpmsolver has order 1 and 2; sde-dpmsolver++ has 3.");
+            throw config.Refusal("solver_order", "sde-dpmsolver has order 1 and 2; sde-dpmsolver++ has 3.");
         }
 
         var (timesteps, sigmas) = Spread(plan, () => TimestepSpacing.ForSolvers(config, LastTimestep(), plan.Steps));
@@ -28,32 +28,34 @@ internal sealed class DpmSolverMultistepSampler : LogSnrSampler
         Sigmas = [.. sigmas, FinalSigma(() => Noise.Sigmas[0])];
     }
 
-    /// <summary>The algorithm and whether it is the midpoint form. Names of other solvers, which a model's file may carry, stand for the usual one.</summary>
+    /// <summary>
+    /// The algorithm and whether it is the midpoint form. Names of other solvers, which a model's file may carry, stand for the
+    /// usual one.
+    /// </summary>
     public static (string Algorithm, bool Midpoint) ReadSolver(SchedulerConfig config)
     {
         string algorithm = config.AlgorithmType switch
         {
             "deis" => "dpmsolver++",
             "dpmsolver" or "dpmsolver++" or "sde-dpmsolver" or "sde-dpmsolver++" => config.AlgorithmType,
-            var other => throw SchedulerException.Setting(
-                config, "algorithm_type", other, "use dpmsolver++, dpmsolver, sde-dpmsolver++ or sde-dpmsolver."),
+            _ => throw config.Refusal("algorithm_type", "use dpmsolver++, dpmsolver, sde-dpmsolver++ or sde-dpmsolver."),
         };
         bool midpoint = config.SolverType switch
         {
             "heun" => false,
             "midpoint" or "logrho" or "bh1" or "bh2" => true,
-            var other => throw SchedulerException.Setting(config, "solver_type", other, "use midpoint or heun."),
+            _ => throw config.Refusal("solver_type", "use midpoint or heun."),
         };
 
         bool onNoise = algorithm is "dpmsolver" or "sde-dpmsolver";
         if (onNoise && config.FinalSigmasType == "zero")
         {
-            throw SchedulerException.Setting(
-                config, "final_sigmas_type", "zero", $"algorithm_type {algorithm} cannot end without noise; use sigma_min, or {algorithm}++.");
+            throw config.Refusal(
+                "final_sigmas_type", $"algorithm_type {algorithm} cannot end without noise; use sigma_min, or {algorithm}++.");
         }
 
         return onNoise && config.Prediction == Prediction.Flow
-            ? throw SchedulerException.Setting(config, "prediction_type", "flow_prediction", $"algorithm_type {algorithm} works on noise; use {algorithm}++.")
+            ? throw config.Refusal("prediction_type", $"algorithm_type {algorithm} works on noise; use {algorithm}++.")
             : (algorithm, midpoint);
     }
 

@@ -20,7 +20,7 @@ internal sealed class DpmSolverSinglestepSampler : LogSnrSampler
         (algorithm, midpoint) = DpmSolverMultistepSampler.ReadSolver(config);
         if (algorithm == "sde-dpmsolver")
         {
-            throw SchedulerException.Setting(config, "algorithm_type", algorithm, "the single-step solver has sde-dpmsolver++.");
+            throw config.Refusal("algorithm_type", "the single-step solver has sde-dpmsolver++.");
         }
 
         int last = LastTimestep();

@@ -14,7 +14,7 @@ internal sealed class EulerSampler : SigmaSampler
         {
             "continuous" => config.Prediction == Prediction.Velocity,
             "discrete" => false,
-            var other => throw SchedulerException.Setting(config, "timestep_type", other, "use discrete or continuous."),
+            _ => throw config.Refusal("timestep_type", "use discrete or continuous."),
         };
 
         var (timesteps, sigmas) = plan.Sigmas is { } given ? Given(given) : FromSteps(plan);
@@ -57,14 +57,15 @@ internal sealed class EulerSampler : SigmaSampler
     // Noise levels of the caller's: the last is where the plan ends.
     private (double[] Timesteps, float[] Sigmas) Given(IReadOnlyList<double> given) =>
         given.Count > 1
-            ? ([.. given.SkipLast(1).Select(sigma => SigmaSpacing.ToTimestep((float)sigma, Noise.LogSigmas))], [.. given.Select(sigma => (float)sigma)])
+            ? ([.. given.SkipLast(1).Select(sigma => SigmaSpacing.ToTimestep((float)sigma, Noise.LogSigmas))],
+                [.. given.Select(sigma => (float)sigma)])
             : throw new SchedulerException("Give at least two sigmas: where the plan begins and where it ends.");
 
     private (double[] Timesteps, float[] Sigmas) FromSteps(StepPlan plan)
     {
         if (plan.Timesteps is not null && Config.TimestepType == "continuous" && Config.Prediction == Prediction.Velocity)
         {
-            throw SchedulerException.Setting(Config, "timestep_type", "continuous", "its timesteps come from sigmas; give a number of steps.");
+            throw Config.Refusal("timestep_type", "its timesteps come from sigmas; give a number of steps.");
         }
 
         var (timesteps, sigmas) = Config.InterpolationType switch
@@ -72,13 +73,13 @@ internal sealed class EulerSampler : SigmaSampler
             "linear" => Spread(plan),
             "log_linear" => Reshape(
                 plan, plan.Timesteps?.ToArray() ?? TimestepSpacing.ForSigmas(Config, plan.Steps), LogLinear(plan.Steps)),
-            var other => throw SchedulerException.Setting(Config, "interpolation_type", other, "use linear or log_linear."),
+            _ => throw Config.Refusal("interpolation_type", "use linear or log_linear."),
         };
         float last = Config.FinalSigmasType switch
         {
             "zero" => 0,
             "sigma_min" => Noise.Sigmas[0],
-            var other => throw SchedulerException.Setting(Config, "final_sigmas_type", other, "use zero or sigma_min."),
+            _ => throw Config.Refusal("final_sigmas_type", "use zero or sigma_min."),
         };
         return (timesteps, [.. sigmas.Select(sigma => (float)sigma), last]);
     }
@@ -87,9 +88,7 @@ internal sealed class EulerSampler : SigmaSampler
     private double[] LogLinear(int steps)
     {
         using var scope = NewDisposeScope();
-        return
-        [
-            .. linspace(Noise.LogSigmas[^1], Noise.LogSigmas[0], steps + 1, ScalarType.Float32).exp().data<float>().ToArray().Select(sigma => (double)sigma),
-        ];
+        var levels = linspace(Noise.LogSigmas[^1], Noise.LogSigmas[0], steps + 1, ScalarType.Float32).exp();
+        return levels.to(ScalarType.Float64).data<double>().ToArray();
     }
 }

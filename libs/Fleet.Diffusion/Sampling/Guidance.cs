@@ -10,7 +10,7 @@ public static class Guidance
     /// <param name="unconditional">(b, c, h, w).</param>
     /// <param name="conditional">(b, c, h, w).</param>
     /// <param name="scale">1: the conditional prediction itself.</param>
-    /// <param name="rescale">0: as it is; 1: with the standard deviation of the conditional one. Lin et al. 2023 (arXiv:2305.08891), section 3.4.</param>
+    /// <param name="rescale">0: as it is; 1: with the conditional one's standard deviation (arXiv:2305.08891, section 3.4).</param>
     public static Tensor Combine(Tensor unconditional, Tensor conditional, double scale, double rescale)
     {
         using var scope = NewDisposeScope();

@@ -22,13 +22,12 @@ internal sealed class LcmSampler : AlphaSampler
         int original = config.OriginalInferenceSteps;
         if (original < 1 || original > config.TrainTimesteps)
         {
-            throw SchedulerException.Setting(config, "original_inference_steps", original, $"it is 1 to {config.TrainTimesteps}.");
+            throw config.Refusal("original_inference_steps", $"it is 1 to {config.TrainTimesteps}.");
         }
 
         if (steps > original)
         {
-            throw SchedulerException.Setting(
-                config, "original_inference_steps", original, $"{steps} steps were asked for; use at most {original}.");
+            throw config.Refusal("original_inference_steps", $"{steps} steps were asked for; use at most {original}.");
         }
 
         int stride = config.TrainTimesteps / original;

@@ -13,17 +13,17 @@ internal abstract class LogSnrSampler : Sampler
     {
         if (config.UseDynamicShifting)
         {
-            throw SchedulerException.Setting(config, "use_dynamic_shifting", true, "set a fixed flow_shift.");
+            throw config.Refusal("use_dynamic_shifting", "set a fixed flow_shift.");
         }
 
         if (config.SolverOrder is < 1 or > 3)
         {
-            throw SchedulerException.Setting(config, "solver_order", config.SolverOrder, "use 1, 2 or 3.");
+            throw config.Refusal("solver_order", "use 1, 2 or 3.");
         }
 
-        if (config.VarianceType is { } variance)
+        if (config.VarianceType is "learned" or "learned_range")
         {
-            throw SchedulerException.Setting(config, "variance_type", variance, "networks that predict a variance are not supported.");
+            throw config.Refusal("variance_type", "networks that predict a variance are not supported.");
         }
 
         Steps = plan.Steps;
@@ -90,7 +90,7 @@ internal abstract class LogSnrSampler : Sampler
 
         return clipped < Noise.AlphasCumprod.Count
             ? Config.TrainTimesteps - clipped
-            : throw SchedulerException.Setting(Config, "lambda_min_clipped", Config.LambdaMinClipped, "no timestep is left; usually it is -5.1.");
+            : throw Config.Refusal("lambda_min_clipped", "no timestep is left; usually it is -5.1.");
 
         static float Lambda(float alpha) => MathF.Log(MathF.Sqrt(alpha)) - MathF.Log(MathF.Sqrt(1 - alpha));
     }
@@ -99,7 +99,7 @@ internal abstract class LogSnrSampler : Sampler
     {
         "zero" => 0,
         "sigma_min" => lowest(),
-        var other => throw SchedulerException.Setting(Config, "final_sigmas_type", other, "use zero or sigma_min."),
+        _ => throw Config.Refusal("final_sigmas_type", "use zero or sigma_min."),
     };
 
     // x_0 as the network's output implies it.
@@ -144,7 +144,7 @@ internal abstract class LogSnrSampler : Sampler
 
         return SpreadsFlow && shape == SigmaShape.Karras
             ? InFlowTimesteps([.. sigmas.Select(sigma => sigma / (sigma + 1))])
-            : throw SchedulerException.Setting(Config, "use_flow_sigmas", true, $"{shape} sigmas are for models of noise, not of flow; set one of the two.");
+            : throw Config.Refusal("use_flow_sigmas", $"{shape} sigmas are not for flow models; set one of the two.");
     }
 
     // Lu et al. 2022 (arXiv:2206.00927), section 3.4: even steps in λ.

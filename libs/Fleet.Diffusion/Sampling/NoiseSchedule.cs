@@ -48,15 +48,14 @@ public sealed class NoiseSchedule
         int count = config.TrainTimesteps;
         if (count is < 1 or > 100_000)
         {
-            throw SchedulerException.Setting(config, "num_train_timesteps", count, "it is 1 to 100000, usually 1000.");
+            throw config.Refusal("num_train_timesteps", "it is 1 to 100000, usually 1000.");
         }
 
         if (config.TrainedBetas is { } trained)
         {
             return trained.Count == count
                 ? tensor(trained.Select(beta => (float)beta).ToArray())
-                : throw SchedulerException.Setting(
-                    config, "trained_betas", $"{trained.Count} numbers", $"num_train_timesteps is {count}; both must agree.");
+                : throw config.Refusal("trained_betas", $"num_train_timesteps is {count}; both must agree.");
         }
 
         return config.BetaSchedule switch
@@ -64,7 +63,7 @@ public sealed class NoiseSchedule
             "linear" => linspace(config.BetaStart, config.BetaEnd, count, ScalarType.Float32),
             "scaled_linear" => linspace(Math.Sqrt(config.BetaStart), Math.Sqrt(config.BetaEnd), count, ScalarType.Float32).square(),
             "squaredcos_cap_v2" => tensor(CosineBetas(count)),
-            var other => throw SchedulerException.Setting(config, "beta_schedule", other, "use linear, scaled_linear or squaredcos_cap_v2."),
+            _ => throw config.Refusal("beta_schedule", "use linear, scaled_linear or squaredcos_cap_v2."),
         };
     }
 

@@ -28,8 +28,7 @@ internal sealed class PndmSampler : AlphaSampler
 
         if (plan.Steps < Order)
         {
-            throw SchedulerException.Setting(
-                config, "skip_prk_steps", false, $"the Runge-Kutta start needs at least {Order} steps, {plan.Steps} were asked for.");
+            throw config.Refusal("skip_prk_steps", $"the Runge-Kutta start needs at least {Order} steps, {plan.Steps} were asked for.");
         }
 
         double[] start = RungeKuttaTimesteps(grid, stride / 2);

@@ -123,7 +123,7 @@ public abstract class Sampler
     /// <summary>One call further. Pure: the same arguments give the same state, and the given one is not changed.</summary>
     /// <param name="state">The job so far.</param>
     /// <param name="call">The call that was made: the state's next.</param>
-    /// <param name="modelOutput">What the network predicts from <see cref="ScaleModelInput"/> at this call's timestep, (1, c, h, w).</param>
+    /// <param name="modelOutput">What the network makes of <see cref="ScaleModelInput"/> at this call's timestep, (1, c, h, w).</param>
     /// <param name="drawNoise">Draws unit noise, (1, c, h, w). Called as often, and in the order, that diffusers draws.</param>
     public SamplerState Step(SamplerState state, int call, Tensor modelOutput, Func<Tensor> drawNoise)
     {
@@ -165,8 +165,7 @@ public abstract class Sampler
     {
         if (Config.Prediction == Prediction.Flow)
         {
-            throw SchedulerException.Setting(
-                Config, "prediction_type", "flow_prediction", "flow models run with UniPC, DEIS or the DPM-Solvers.");
+            throw Config.Refusal("prediction_type", "flow models run with UniPC, DEIS or the DPM-Solvers.");
         }
     }
 

@@ -108,8 +108,11 @@ public sealed class SamplerState : IDisposable
         }
     }
 
-    private IEnumerable<Tensor> Tensors() =>
-        [Latents, .. History, .. Anchor is null ? Array.Empty<Tensor>() : [Anchor], .. Denoised is null ? Array.Empty<Tensor>() : [Denoised]];
+    private IEnumerable<Tensor> Tensors()
+    {
+        Tensor?[] all = [Latents, .. History, Anchor, Denoised];
+        return all.OfType<Tensor>();
+    }
 
     // A handle of our own on the same storage: nobody writes into a state's tensors.
     private static Tensor Own(Tensor tensor) => tensor.alias().DetachFromDisposeScope();
@@ -128,10 +131,17 @@ public sealed class SamplerState : IDisposable
 
     private static Tensor ReadTensor(BinaryReader reader)
     {
-        long[] shape = new long[reader.ReadInt32()];
+        long left = reader.BaseStream.Length - reader.BaseStream.Position;
+        long[] shape = new long[Math.Clamp(reader.ReadInt32(), 0, 8)];
         for (int i = 0; i < shape.Length; i++)
         {
             shape[i] = reader.ReadInt64();
+            left = shape[i] > 0 ? left / shape[i] : 0;
+        }
+
+        if (left < sizeof(float))
+        {
+            throw new EndOfStreamException($"A tensor of shape ({string.Join(", ", shape)}) is longer than the bytes there are.");
         }
 
         var tensor = empty(shape, ScalarType.Float32);

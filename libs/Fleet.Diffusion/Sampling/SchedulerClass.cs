@@ -90,7 +90,10 @@ internal sealed class SchedulerClass
         new("TCDScheduler", (config, plan) => new TcdSampler(config, plan),
             [.. Betas, .. Clip, .. Threshold, .. Spacing, .. ZeroSnr, .. Consistency], Distilled),
         new("EulerDiscreteScheduler", (config, plan) => new EulerSampler(config, plan),
-            [.. Betas, .. Shapes, .. Spacing, .. ZeroSnr, "interpolation_type", "timestep_type", "sigma_min", "sigma_max", "final_sigmas_type"]),
+            [
+                .. Betas, .. Shapes, .. Spacing, .. ZeroSnr, "interpolation_type", "timestep_type", "sigma_min", "sigma_max",
+                "final_sigmas_type",
+            ]),
         new("EulerAncestralDiscreteScheduler", (config, plan) => new EulerAncestralSampler(config, plan),
             [.. Betas, .. Spacing, .. ZeroSnr]),
         new("LMSDiscreteScheduler", (config, plan) => new LmsSampler(config, plan), [.. Betas, .. Shapes, .. Spacing]),
@@ -146,5 +149,6 @@ internal sealed class SchedulerClass
         name is not null && All.TryGetValue(name, out var type)
             ? type
             : throw new SchedulerException(
-                $"Unknown scheduler class {SchedulerConfig.Show(name)}. Possible: {string.Join(", ", All.Keys.Order(StringComparer.Ordinal))}.");
+                $"Unknown scheduler class {SchedulerConfig.Show(name)}. " +
+                $"Possible: {string.Join(", ", All.Keys.Order(StringComparer.Ordinal))}.");
 }

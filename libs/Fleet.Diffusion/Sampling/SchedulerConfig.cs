@@ -65,7 +65,7 @@ public sealed class SchedulerConfig
 
     internal string BetaSchedule => Text("beta_schedule");
 
-    internal IReadOnlyList<double>? TrainedBetas => (double[]?)Value("trained_betas");
+    internal IReadOnlyList<double>? TrainedBetas => Numbers("trained_betas");
 
     internal bool RescaleBetasZeroSnr => Flag("rescale_betas_zero_snr");
 
@@ -85,7 +85,7 @@ public sealed class SchedulerConfig
 
     internal bool SetAlphaToOne => Flag("set_alpha_to_one");
 
-    internal string? VarianceType => (string?)Value("variance_type");
+    internal string? VarianceType => Value("variance_type") is null ? null : Text("variance_type");
 
     internal bool SkipPrkSteps => Flag("skip_prk_steps");
 
@@ -127,7 +127,7 @@ public sealed class SchedulerConfig
 
     internal bool PredictX0 => Flag("predict_x0");
 
-    internal IReadOnlyList<double> DisableCorrector => (double[])Value("disable_corrector")!;
+    internal IReadOnlyList<double> DisableCorrector => Numbers("disable_corrector") ?? [];
 
     internal bool HasSolverP => Value("solver_p") is not null;
 
@@ -137,8 +137,7 @@ public sealed class SchedulerConfig
         "sample" or "original_sample" => Prediction.Sample,
         "v_prediction" => Prediction.Velocity,
         "flow_prediction" => Prediction.Flow,
-        var other => throw SchedulerException.Setting(
-            this, "prediction_type", other, "use epsilon, sample, v_prediction or flow_prediction."),
+        _ => throw Refusal("prediction_type", "use epsilon, sample, v_prediction or flow_prediction."),
     };
 
     // How the noise levels of a plan are spread between the lowest and the highest.
@@ -163,9 +162,13 @@ public sealed class SchedulerConfig
         }
     }
 
+    internal SchedulerException Refusal(string key, string remedy) =>
+        new($"{ClassName} cannot run with {key} = {Show(Value(key))}: {remedy}");
+
     internal static string Show(object? value) => value switch
     {
         null => "null",
+        double[] numbers => $"{numbers.Length} numbers",
         bool flag => flag ? "true" : "false",
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => $"'{value}'",
@@ -185,13 +188,13 @@ public sealed class SchedulerConfig
     {
         bool flag => flag,
         null => false,
-        var other => throw SchedulerException.Setting(this, key, other, "it is true or false."),
+        _ => throw Refusal(key, "it is true or false."),
     };
 
     private string Text(string key) =>
-        Value(key) as string ?? throw SchedulerException.Setting(this, key, Value(key), "it is a string.");
+        Value(key) as string ?? throw Refusal(key, "it is a string.");
 
-    private double Number(string key) => OptionalNumber(key) ?? throw SchedulerException.Setting(this, key, null, "it is a number.");
+    private double Number(string key) => OptionalNumber(key) ?? throw Refusal(key, "it is a number.");
 
     private double? OptionalNumber(string key) => Value(key) switch
     {
@@ -200,7 +203,14 @@ public sealed class SchedulerConfig
         int number => number,
         long number => number,
         "-Infinity" => double.NegativeInfinity,
-        var other => throw SchedulerException.Setting(this, key, other, "it is a number."),
+        _ => throw Refusal(key, "it is a number."),
+    };
+
+    private double[]? Numbers(string key) => Value(key) switch
+    {
+        null => null,
+        double[] numbers => numbers,
+        _ => throw Refusal(key, "it is a list of numbers."),
     };
 
     private int Integer(string key)
@@ -208,7 +218,7 @@ public sealed class SchedulerConfig
         double number = Number(key);
         return number == Math.Floor(number) && Math.Abs(number) <= int.MaxValue
             ? (int)number
-            : throw SchedulerException.Setting(this, key, number, "it is a whole number.");
+            : throw Refusal(key, "it is a whole number.");
     }
 
     private static object? Plain(JsonElement value) => value.ValueKind switch

@@ -1,8 +1,4 @@
 namespace Fleet.Diffusion.Sampling;
 
 /// <summary>A scheduler, or a setting of one, that does not exist or does not go with the others. The message says what does.</summary>
-public sealed class SchedulerException(string message) : ArgumentException(message)
-{
-    internal static SchedulerException Setting(SchedulerConfig config, string key, object? value, string remedy) =>
-        new($"{config.ClassName} cannot run with {key} = {SchedulerConfig.Show(value)}: {remedy}");
-}
+public sealed class SchedulerException(string message) : ArgumentException(message);

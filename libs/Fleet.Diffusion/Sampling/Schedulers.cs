@@ -76,7 +76,12 @@ public static class Schedulers
     public static SchedulerConfig Choose(SchedulerConfig own, string name, string sigmas, string spacing, double? eta)
     {
         var chosen = name.Length == 0 ? Of(own) : Find(name);
-        var config = name.Length == 0 ? own : chosen.Settings.Aggregate(own.As(chosen.ClassName), (c, setting) => c.With(setting.Key, setting.Value));
+        var config = own;
+        if (name.Length > 0)
+        {
+            config = chosen.Settings.Aggregate(own.As(chosen.ClassName), (c, setting) => c.With(setting.Key, setting.Value));
+        }
+
         if (sigmas.Length > 0)
         {
             config = WithSigmas(config, chosen, sigmas);

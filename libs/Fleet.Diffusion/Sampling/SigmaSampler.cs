@@ -40,7 +40,7 @@ internal abstract class SigmaSampler : Sampler
         return calls.Length > 0
             ? full.Sigmas[(calls[^1] + CallsPerStep - 1) / CallsPerStep]
             : throw new ArgumentOutOfRangeException(
-                nameof(timestep), timestep, $"{Config.ClassName} with {Config.SigmaShape} sigmas has no noise level at timestep {timestep}.");
+                nameof(timestep), timestep, $"{Config.ClassName} with {Config.SigmaShape} sigmas has no noise level there.");
     }
 
     private protected double InitialSigma()

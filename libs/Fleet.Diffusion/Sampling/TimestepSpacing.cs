@@ -19,7 +19,7 @@ internal static class TimestepSpacing
         "linspace" => [.. Grid.Linspace(0, config.TrainTimesteps - 1, steps).Reverse().Select(t => Math.Round(t))],
         "leading" => Leading(config.TrainTimesteps / steps, steps, config.StepsOffset),
         "trailing" => Trailing(config.TrainTimesteps, config.TrainTimesteps, steps),
-        var other => throw Unknown(config, other),
+        _ => throw Unknown(config),
     };
 
     /// <summary>
@@ -30,7 +30,7 @@ internal static class TimestepSpacing
         "linspace" => [.. Grid.Linspace(0, last - 1, steps + 1).Reverse().Take(steps).Select(t => Math.Round(t))],
         "leading" => [.. Leading(last / (steps + 1), steps + 1, config.StepsOffset).Take(steps)],
         "trailing" => Trailing(config.TrainTimesteps, last, steps),
-        var other => throw Unknown(config, other),
+        _ => throw Unknown(config),
     };
 
     private static double[] Leading(int stride, int count, int offset) =>
@@ -45,6 +45,6 @@ internal static class TimestepSpacing
         return [.. Enumerable.Range(0, count).Select(i => Math.Round(last + i * stride) - 1)];
     }
 
-    private static SchedulerException Unknown(SchedulerConfig config, string spacing) =>
-        SchedulerException.Setting(config, "timestep_spacing", spacing, "use leading, linspace or trailing.");
+    private static SchedulerException Unknown(SchedulerConfig config) =>
+        config.Refusal("timestep_spacing", "use leading, linspace or trailing.");
 }

@@ -15,23 +15,22 @@ internal sealed class UniPcSampler : LogSnrSampler
         RefuseCustom(plan, sigmas: config.UseFlowSigmas && config.SigmaShape == SigmaShape.Trained);
         if (config.SolverType is not ("bh1" or "bh2" or "midpoint" or "heun" or "logrho"))
         {
-            throw SchedulerException.Setting(config, "solver_type", config.SolverType, "use bh1 or bh2.");
+            throw config.Refusal("solver_type", "use bh1 or bh2.");
         }
 
         if (config.HasSolverP)
         {
-            throw SchedulerException.Setting(config, "solver_p", "another scheduler", "the predictor is UniP; set null.");
+            throw config.Refusal("solver_p", "the predictor is UniP; set null.");
         }
 
-        if (config.ShiftTerminal is { } terminal)
+        if (config.ShiftTerminal is not null)
         {
-            throw SchedulerException.Setting(config, "shift_terminal", terminal, "set null.");
+            throw config.Refusal("shift_terminal", "set null.");
         }
 
         if (!config.PredictX0 && (config.FinalSigmasType == "zero" || config.Prediction == Prediction.Flow))
         {
-            throw SchedulerException.Setting(
-                config, "predict_x0", false, "solving for noise needs final_sigmas_type sigma_min and a model of noise.");
+            throw config.Refusal("predict_x0", "solving for noise needs final_sigmas_type sigma_min and a model of noise.");
         }
 
         bool trained = config.SigmaShape == SigmaShape.Trained && !config.UseFlowSigmas;

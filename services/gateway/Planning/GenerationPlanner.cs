@@ -18,6 +18,7 @@ namespace Fleet.Gateway.Planning;
 /// <summary>Settles a request: asks once which version it means, and checks what only the version can say.</summary>
 internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatalog schedulers, IOptions<GatewayOptions> options)
 {
+    private const int MaxLatentSize = 512; // denoiser.proto
     private static readonly string FleetVersion = Assembly.GetExecutingAssembly().GetName().Version!.ToString(3);
 
     /// <exception cref="InvalidRequestException">The version cannot make what was asked.</exception>
@@ -46,7 +47,7 @@ internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatal
             GuidanceScale = parameters.GuidanceScale,
             GuidanceRescale = parameters.GuidanceRescale,
             Seed = parameters.Seed ?? SeedOf(job.RequestId),
-            Scheduler = scheduler?.Name ?? "",
+            Scheduler = parameters.Scheduler, // no name where none was given: naming a version's own could change its settings
             Sigmas = parameters.Sigmas,
             TimestepSpacing = parameters.TimestepSpacing,
             ClipSkip = parameters.ClipSkip,
@@ -65,7 +66,7 @@ internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatal
             recipe.Strength = strength;
         }
 
-        var output = new ImageOutput { Format = ImageFormat.Png, Text = { RecipeRecords.For(recipe, traits.Scheduler) } };
+        var output = new ImageOutput { Format = ImageFormat.Png, Text = { RecipeRecords.For(recipe, SamplerNames.Sampler(scheduler?.Name ?? traits.Scheduler)) } };
         return new GenerationPlan(parameters, recipe, scale, output);
     }
 
@@ -77,10 +78,10 @@ internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatal
     private static int Size(string field, int? asked, VersionTraits traits, int scale)
     {
         int size = asked ?? traits.DefaultSize;
-        return size is >= 8 and <= GenerationParameters.MaxSize && size % scale == 0 && size % 8 == 0
+        int largest = Math.Min(GenerationParameters.MaxSize, MaxLatentSize * scale);
+        return size >= 8 && size <= largest && size % scale == 0 && size % 8 == 0
             ? size
-            : throw new InvalidRequestException(
-                field, size, $"give a multiple of {Math.Max(scale, 8)} up to {GenerationParameters.MaxSize} pixels, as this version needs it");
+            : throw new InvalidRequestException(field, size, $"give a multiple of {Math.Max(scale, 8)} up to {largest} pixels, as this version needs it");
     }
 
     private static void CheckClipSkip(GenerationParameters parameters, Version version, VersionTraits traits)

@@ -16,15 +16,14 @@ internal sealed partial class SchedulerCatalog(
     public Task<IReadOnlyList<SchedulerInfo>> ListAsync(CancellationToken cancellationToken) =>
         lists.GetAsync("", () => AskAsync(cancellationToken), e => Log.DenoiserDown(logger, e.Status.Detail));
 
-    /// <summary>The scheduler of a name; for no name the version's own, null when its class has no name or more than one.</summary>
+    /// <summary>The scheduler of a name; for no name the first of the version's own class, null when it has none.</summary>
     /// <exception cref="InvalidRequestException">No scheduler has that name.</exception>
     public async Task<SchedulerInfo?> FindAsync(string name, string ownClass, CancellationToken cancellationToken)
     {
         var all = await ListAsync(cancellationToken);
         if (name is "")
         {
-            var own = all.Where(scheduler => scheduler.ClassName == ownClass).Take(2).ToList();
-            return own.Count == 1 ? own[0] : null;
+            return all.FirstOrDefault(scheduler => scheduler.ClassName == ownClass);
         }
 
         return all.FirstOrDefault(scheduler => scheduler.Name == name)

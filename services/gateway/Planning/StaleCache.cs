@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using Grpc.Core;
 using Fleet.Gateway.Stages;
+using Grpc.Core;
 
 namespace Fleet.Gateway.Planning;
 

@@ -14,11 +14,11 @@ internal static class RecipeRecords
     public const string ParametersKeyword = "parameters";
 
     /// <param name="recipe">Of the first picture; the decoder puts in each picture's own seed.</param>
-    /// <param name="ownScheduler">Class of the version's own scheduler.</param>
-    public static ImageText[] For(Recipe recipe, string ownScheduler) =>
+    /// <param name="sampler">The scheduler as the "parameters" record calls it.</param>
+    public static ImageText[] For(Recipe recipe, string sampler) =>
     [
         new() { Keyword = JsonKeyword, Text = Json(recipe), Templated = true },
-        new() { Keyword = ParametersKeyword, Text = Parameters(recipe, ownScheduler), Templated = true },
+        new() { Keyword = ParametersKeyword, Text = Parameters(recipe, sampler), Templated = true },
     ];
 
     private static string Json(Recipe recipe)
@@ -31,7 +31,7 @@ internal static class RecipeRecords
         return json.Replace(SeedField, $"\"seed\": \"{ImageTextTemplate.Seed}\"", StringComparison.Ordinal);
     }
 
-    private static string Parameters(Recipe recipe, string ownScheduler)
+    private static string Parameters(Recipe recipe, string sampler)
     {
         var text = new StringBuilder(ImageTextTemplate.Escape(recipe.Prompt));
         if (recipe.NegativePrompt is not "")
@@ -42,7 +42,7 @@ internal static class RecipeRecords
         var fields = new List<(string Name, string Value)>
         {
             ("Steps", Number(recipe.Steps)),
-            ("Sampler", SamplerNames.Sampler(recipe.Scheduler, ownScheduler)),
+            ("Sampler", sampler),
             ("CFG scale", Number(recipe.GuidanceScale)),
             ("Seed", ImageTextTemplate.Seed),
             ("Size", $"{Number(recipe.Width)}x{Number(recipe.Height)}"),

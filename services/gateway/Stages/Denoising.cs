@@ -20,6 +20,9 @@ internal sealed class Denoising(
 {
     public ImageRelay Images { get; } = new(job.Events, plan.Parameters.Count);
 
+    /// <summary>The scheduler that runs, as the denoiser names it.</summary>
+    public string Scheduler { get; private set; } = "";
+
     /// <summary>Runs the job from its seed. A further attempt makes the same pictures, and callers get only what they lack.</summary>
     public async Task<DenoiseDone> AttemptAsync(CallOptions options)
     {
@@ -56,6 +59,7 @@ internal sealed class Denoising(
     private void Accept(DenoiseAccepted accepted)
     {
         VersionPin.Check(accepted.Version, plan);
+        Scheduler = accepted.Scheduler;
         if (calls.Accepted)
         {
             return;

@@ -36,6 +36,7 @@ internal sealed class GenerationRunner(
         {
             RequestId = job.RequestId,
             Recipe = plan.Recipe,
+            Scheduler = denoise.Scheduler,
             Images = { denoise.Images.Records },
             PromptTokens = text.Done.PromptTokens,
             NegativePromptTokens = text.Done.NegativePromptTokens,

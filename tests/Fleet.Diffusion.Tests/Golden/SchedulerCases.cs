@@ -31,7 +31,8 @@ internal static class SchedulerCases
         }
 
         using var tensors = golden.OpenTensors();
-        var config = SchedulerConfig.Parse(golden.Json.GetProperty("given_config"), className).With(Arguments(golden.Json.GetProperty("step_kwargs")));
+        var config = SchedulerConfig.Parse(golden.Json.GetProperty("given_config"), className)
+            .With(Arguments(golden.Json.GetProperty("step_kwargs")));
         CompareSettings(config, golden.Json.GetProperty("config"));
         var sampler = Plan(config, golden.Json);
         ComparePlan(golden, tensors, sampler);
@@ -68,7 +69,8 @@ internal static class SchedulerCases
             if (setting.Name != "lower_order_final")
             {
                 config.Settings.Should().ContainKey(setting.Name);
-                Plain(config.Settings[setting.Name]).Should().Be(Plain(setting.Value), "setting {0} of {1}", setting.Name, config.ClassName);
+                Plain(config.Settings[setting.Name]).Should()
+                    .Be(Plain(setting.Value), "setting {0} of {1}", setting.Name, config.ClassName);
             }
         }
     }
@@ -135,7 +137,8 @@ internal static class SchedulerCases
         }
 
         state.Dispose();
-        drawnAt.Should().Equal(golden.Json.GetProperty("noise_drawn_at_call").EnumerateArray().Select(at => at.GetInt32()), "noise is drawn when the reference draws it");
+        var expected = golden.Json.GetProperty("noise_drawn_at_call").EnumerateArray().Select(at => at.GetInt32());
+        drawnAt.Should().Equal(expected, "noise is drawn when the reference draws it");
 
         void Check(string name, int index, Tensor got)
         {

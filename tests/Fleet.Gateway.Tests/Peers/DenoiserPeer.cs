@@ -46,7 +46,7 @@ internal sealed class DenoiserPeer : Denoiser.DenoiserBase
 
         await responses.WriteAsync(new DenoiseResponse
         {
-            Accepted = new DenoiseAccepted { Version = start.Version, QueuePosition = 1, Steps = start.Steps, Scheduler = start.Scheduler.Name },
+            Accepted = new DenoiseAccepted { Version = start.Version, QueuePosition = 1, Steps = start.Steps, Scheduler = start.Scheduler.Name is "" ? "pndm" : start.Scheduler.Name },
         });
         for (int step = 1; step <= start.Steps; step++)
         {
