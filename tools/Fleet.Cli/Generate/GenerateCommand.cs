@@ -58,6 +58,10 @@ internal static class GenerateCommand
                 cancellation);
             Summarise(receipt, output);
         }
+        catch (FleetInvalidRequestException exception)
+        {
+            throw new CommandException(ExitCode.BadInput, GenerateOptions.InOptions(exception.Message), inner: exception);
+        }
         finally
         {
             saved.ForEach(output.Result); // not while the progress is being redrawn
