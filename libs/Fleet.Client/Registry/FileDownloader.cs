@@ -68,7 +68,7 @@ internal sealed class FileDownloader(V1.Registry.RegistryClient registry)
                     retries.Reset();
                 }
             }
-            catch (RpcException exception) when (retries.Allows(exception))
+            catch (Exception exception) when (retries.Allows(exception))
             {
                 await retries.WaitAsync();
                 continue;

@@ -3,6 +3,7 @@ using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Grpc.Net.Client.Configuration;
 using Microsoft.Win32.SafeHandles;
 using V1 = Fleet.Contracts.Registry.V1;
 using Version = Fleet.Contracts.Registry.V1.Version;
@@ -21,9 +22,22 @@ public sealed class RegistryClient : IDisposable
     /// <summary>A client of the registry at an address, for example "http://127.0.0.1:5100".</summary>
     public RegistryClient(string address)
     {
-        // Many parts travel at once: more connections when one has as many streams as it may.
-        var handler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true };
-        channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            EnableMultipleHttp2Connections = true, // many parts travel at once, and a connection carries 100 streams
+
+            // Without pings a registry that lost power in the middle of a stream would look like one that thinks.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(15),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+        };
+        channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
+        {
+            HttpHandler = handler,
+            DisposeHttpClient = true,
+            ThrowOperationCanceledOnCancellation = true,
+            ServiceConfig = new ServiceConfig { MethodConfigs = { RetriedCalls() } },
+        });
         registry = new V1.Registry.RegistryClient(channel);
     }
 
@@ -52,7 +66,7 @@ public sealed class RegistryClient : IDisposable
     {
         var source = new ModelSource(notice => progress?.Report(new TransferProgress(TransferStage.Hashing, 0, 0, notice)));
         var files = source.Find(path, configFolders ?? []);
-        var plan = await Task.Run(() => PushPlan.Make(files, progress, cancellationToken), cancellationToken);
+        var plan = await PushPlan.MakeAsync(files, progress, cancellationToken);
 
         var missing = await BlobUploader.FindMissingAsync(registry, plan.Parts.Keys, cancellationToken);
         long bytes = missing.Sum(digest => plan.Parts[digest].Size);
@@ -178,6 +192,31 @@ public sealed class RegistryClient : IDisposable
         using var handle = File.OpenHandle(path);
         return RandomAccess.GetLength(handle) == file.Size
             && PartHashing.Hash(handle, 0, file.Size, null, cancellationToken).ToByteString() == file.Sha256;
+    }
+
+    // Calls that may be repeated without harm wait a second or two for a registry that restarts. SetAlias and DeleteAlias may not: the first
+    // attempt may have done its work. Transfers of blobs know better where to go on.
+    private static MethodConfig RetriedCalls()
+    {
+        const string Service = "fleet.registry.v1.Registry";
+        string[] methods = ["FindMissingBlobs", "GetUploadOffset", "Publish", "Resolve", "GetManifest", "ListVersions", "ListAliases"];
+        var config = new MethodConfig
+        {
+            RetryPolicy = new RetryPolicy
+            {
+                MaxAttempts = 5,
+                InitialBackoff = TimeSpan.FromMilliseconds(200),
+                BackoffMultiplier = 2,
+                MaxBackoff = TimeSpan.FromSeconds(2),
+                RetryableStatusCodes = { StatusCode.Unavailable },
+            },
+        };
+        foreach (string method in methods)
+        {
+            config.Names.Add(new MethodName { Service = Service, Method = method });
+        }
+
+        return config;
     }
 
     /// <inheritdoc/>

@@ -172,7 +172,7 @@ public sealed partial class VersionStore : IAsyncDisposable
         _ = Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         if (File.Exists(path))
         {
-            File.Move(path, partial, overwrite: true); // its undamaged parts need not be fetched
+            File.Copy(path, partial, overwrite: true); // its undamaged parts need not be fetched; whoever has it open keeps the old file
         }
 
         using (var destination = File.OpenHandle(partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))

@@ -138,7 +138,7 @@ public sealed class DenoiseTests(StageFleet fleet)
     public async Task Denoise_CallerGoesAway_FreesItsRowAndServesOthers()
     {
         var start = DenoiseCall.Start(fleet.Version);
-        start.Steps = 1000;
+        start.Steps = 999;
         start.Scheduler = new SchedulerChoice { Name = "ddim" };
         using var cancellation = new CancellationTokenSource();
         using (var call = new Contracts.Denoiser.V1.Denoiser.DenoiserClient(fleet.Denoiser).Denoise(cancellationToken: cancellation.Token))
