@@ -54,7 +54,7 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
 
     private async Task UploadShareAsync(List<SourcePart> share, CancellationToken cancellationToken)
     {
-        var retries = new Retries(cancellationToken);
+        var retries = new Retries(reached: true, cancellationToken);
         for (bool resumed = false; ; resumed = true)
         {
             long sent = 0;
@@ -72,7 +72,7 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
                 }, cancellationToken);
                 return;
             }
-            catch (Exception exception) when (retries.Allows(exception))
+            catch (RpcException exception) when (retries.Allows(exception))
             {
                 counter.Add(-sent);
                 await retries.WaitAsync();
@@ -100,7 +100,7 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
 
             await call.RequestStream.CompleteAsync();
         }
-        catch (Exception exception) when (exception is InvalidOperationException or RpcException or OperationCanceledException)
+        catch (Exception exception) when (exception is InvalidOperationException or RpcException)
         {
             _ = await call; // the registry ended the call: its status says why
             throw;

@@ -3,7 +3,6 @@ using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Grpc.Net.Client.Configuration;
 using Microsoft.Win32.SafeHandles;
 using V1 = Fleet.Contracts.Registry.V1;
 using Version = Fleet.Contracts.Registry.V1.Version;
@@ -22,22 +21,7 @@ public sealed class RegistryClient : IDisposable
     /// <summary>A client of the registry at an address, for example "http://127.0.0.1:5100".</summary>
     public RegistryClient(string address)
     {
-        var handler = new SocketsHttpHandler
-        {
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-            EnableMultipleHttp2Connections = true, // many parts travel at once, and a connection carries 100 streams
-
-            // Without pings a registry that lost power in the middle of a stream would look like one that thinks.
-            KeepAlivePingDelay = TimeSpan.FromSeconds(15),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
-        };
-        channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
-        {
-            HttpHandler = handler,
-            DisposeHttpClient = true,
-            ThrowOperationCanceledOnCancellation = true,
-            ServiceConfig = new ServiceConfig { MethodConfigs = { RetriedCalls() } },
-        });
+        channel = RegistryChannel.Open(address);
         registry = new V1.Registry.RegistryClient(channel);
     }
 
@@ -64,20 +48,16 @@ public sealed class RegistryClient : IDisposable
         IProgress<TransferProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        var source = new ModelSource(notice => progress?.Report(new TransferProgress(TransferStage.Hashing, 0, 0, notice)));
-        var files = source.Find(path, configFolders ?? []);
-        var plan = await PushPlan.MakeAsync(files, progress, cancellationToken);
-
-        var missing = await BlobUploader.FindMissingAsync(registry, plan.Parts.Keys, cancellationToken);
-        long bytes = missing.Sum(digest => plan.Parts[digest].Size);
-        var counter = new TransferCounter(TransferStage.Uploading, bytes, progress);
-        await new BlobUploader(registry, plan.Parts, counter).UploadAsync(missing, cancellationToken);
-
-        progress?.Report(new TransferProgress(TransferStage.Publishing, 0, 0));
-        var request = new PublishRequest { Model = model, Manifest = plan.Manifest, Description = description };
+        var request = new PublishRequest { Model = model, Description = description };
         request.Aliases.AddRange(aliases ?? []);
-        var response = await registry.PublishAsync(request, cancellationToken: cancellationToken);
-        return new PushResult(response.Version, response.Created, missing.Count, bytes);
+        try
+        {
+            return await new VersionPush(registry, progress).RunAsync(path, configFolders ?? [], request, cancellationToken);
+        }
+        catch (RpcException exception) when (cancellationToken.IsCancellationRequested)
+        {
+            throw Cancelled(exception, cancellationToken);
+        }
     }
 
     /// <summary>The version that a reference names: "model", "model@alias", "model@sha256:…" or "sha256:…".</summary>
@@ -151,26 +131,15 @@ public sealed class RegistryClient : IDisposable
         IProgress<TransferProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        var manifest = await GetManifestAsync(digest, cancellationToken);
-        var files = manifest.Files.Where(file => wants?.Invoke(file.Path) ?? true).ToList();
-        var counter = new TransferCounter(TransferStage.Downloading, files.Sum(file => file.Size), progress);
-        foreach (var file in files)
+        try
         {
-            string path = Path.Combine(folder, file.Path);
-            if (HasContent(path, file, cancellationToken))
-            {
-                counter.Add(file.Size);
-                continue;
-            }
-
-            _ = Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            string partial = path + ".partial";
-            using (var destination = File.OpenHandle(partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
-            {
-                await new FileDownloader(registry).DownloadAsync(file, destination, counter, cancellationToken);
-            }
-
-            File.Move(partial, path, overwrite: true);
+            var manifest = await GetManifestAsync(digest, cancellationToken);
+            var files = manifest.Files.Where(file => wants?.Invoke(file.Path) ?? true).ToList();
+            await new VersionPull(new FileDownloader(registry), folder).RunAsync(files, progress, cancellationToken);
+        }
+        catch (RpcException exception) when (cancellationToken.IsCancellationRequested)
+        {
+            throw Cancelled(exception, cancellationToken);
         }
     }
 
@@ -182,43 +151,13 @@ public sealed class RegistryClient : IDisposable
             file, destination, new TransferCounter(TransferStage.Downloading, file.Size, progress), cancellationToken);
 
     /// <summary>Whether a file has the size and the digest that the manifest says.</summary>
-    public static bool HasContent(string path, ManifestFile file, CancellationToken cancellationToken = default)
-    {
-        if (!File.Exists(path))
-        {
-            return false;
-        }
-
-        using var handle = File.OpenHandle(path);
-        return RandomAccess.GetLength(handle) == file.Size
-            && PartHashing.Hash(handle, 0, file.Size, null, cancellationToken).ToByteString() == file.Sha256;
-    }
-
-    // Calls that may be repeated without harm wait a second or two for a registry that restarts. SetAlias and DeleteAlias may not: the first
-    // attempt may have done its work. Transfers of blobs know better where to go on.
-    private static MethodConfig RetriedCalls()
-    {
-        const string Service = "fleet.registry.v1.Registry";
-        string[] methods = ["FindMissingBlobs", "GetUploadOffset", "Publish", "Resolve", "GetManifest", "ListVersions", "ListAliases"];
-        var config = new MethodConfig
-        {
-            RetryPolicy = new RetryPolicy
-            {
-                MaxAttempts = 5,
-                InitialBackoff = TimeSpan.FromMilliseconds(200),
-                BackoffMultiplier = 2,
-                MaxBackoff = TimeSpan.FromSeconds(2),
-                RetryableStatusCodes = { StatusCode.Unavailable },
-            },
-        };
-        foreach (string method in methods)
-        {
-            config.Names.Add(new MethodName { Service = Service, Method = method });
-        }
-
-        return config;
-    }
+    public static bool HasContent(string path, ManifestFile file, CancellationToken cancellationToken = default) =>
+        VersionPull.HasContent(path, file, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose() => channel.Dispose();
+
+    // gRPC says of a call that we cancelled what it says of any that failed.
+    private static OperationCanceledException Cancelled(RpcException exception, CancellationToken cancellationToken) =>
+        new(exception.Status.Detail, exception, cancellationToken);
 }

@@ -107,10 +107,6 @@ public sealed partial class VersionStore : IAsyncDisposable
         {
             throw new NotFoundException(exception.Status.Detail);
         }
-        catch (RpcException exception) when (exception.StatusCode == StatusCode.Unavailable)
-        {
-            throw new UnavailableException($"version {version} is not complete on this machine and the registry cannot be reached", exception);
-        }
         catch (RpcException exception) when (exception.StatusCode == StatusCode.DataLoss)
         {
             throw new PreconditionException($"version {version} cannot be fetched: {exception.Status.Detail}", exception);
@@ -118,6 +114,11 @@ public sealed partial class VersionStore : IAsyncDisposable
         catch (InvalidDataException exception)
         {
             throw new PreconditionException($"version {version} cannot be fetched: {exception.Message}", exception);
+        }
+        catch (RpcException exception)
+        {
+            throw new UnavailableException(
+                $"version {version} is not complete on this machine and the registry cannot be reached: {exception.Status.Detail}", exception);
         }
     }
 

@@ -44,7 +44,6 @@ internal sealed class EmbeddedFleet : IAsyncDisposable
         try
         {
             fleet.Registry = await fleet.StartRegistryServiceAsync(settings, cancellation);
-
             string[] stage =
             [
                 .. settings.Logging(), .. settings.Slice(), $"--Registry:Address={fleet.Registry}", $"--Store:Path={FleetHome.Versions}",
@@ -93,15 +92,17 @@ internal sealed class EmbeddedFleet : IAsyncDisposable
         running.Clear();
     }
 
-    private Task<string> StartRegistryServiceAsync(EmbeddedSettings settings, CancellationToken cancellation) => StartAsync(
-        RegistryHost.Create,
-        [.. settings.Logging(), settings.Url(settings.RegistryPort), $"--Registry:DataPath={FleetHome.Registry}"],
-        cancellation);
+    private Task<string> StartRegistryServiceAsync(EmbeddedSettings settings, CancellationToken cancellation)
+    {
+        FleetHome.MustBeUsable();
+        string[] arguments = [.. settings.Logging(), settings.Url(settings.RegistryPort), $"--Registry:DataPath={FleetHome.Registry}"];
+        return StartAsync(RegistryHost.Create, arguments, cancellation);
+    }
 
     // Answers the address at which this process reaches the service: the port may be the system's choice.
     private async Task<string> StartAsync(Func<string[], WebApplication> create, string[] arguments, CancellationToken cancellation)
     {
-        var service = create(arguments);
+        var service = Create(create, arguments);
         lock (adding)
         {
             running.Add(service);
@@ -116,6 +117,20 @@ internal sealed class EmbeddedFleet : IAsyncDisposable
 
         return listening.Uri.GetLeftPart(UriPartial.Authority);
     }
+
+    // A stage opens its device when it is put together.
+    private static WebApplication Create(Func<string[], WebApplication> create, string[] arguments)
+    {
+        try
+        {
+            return create(arguments);
+        }
+        catch (ArgumentException exception) when (exception.ParamName is "device" or "dtype")
+        {
+            string message = exception.Message.Replace($" (Parameter '{exception.ParamName}')", "", StringComparison.Ordinal);
+            throw new CommandException(ExitCode.BadInput, message, "'fleet doctor' lists the devices", exception);
+        }
+    }
 }
 
 /// <summary>What the commands may say about an embedded fleet. Port 0: any free one.</summary>
@@ -127,7 +142,7 @@ internal sealed record EmbeddedSettings(
     // A rule for the provider beats the services' own rules for categories; standard output is the command's.
     public string[] Logging()
     {
-        var framework = Logs < LogLevel.Warning ? LogLevel.Warning : Logs;
+        var framework = Logs < LogLevel.Warning ? LogLevel.Warning : LogLevel.None; // what it says of a failed start, the command says
         return
         [
             $"--Logging:Console:LogLevel:Default={Logs}", $"--Logging:Console:LogLevel:Microsoft={framework}",

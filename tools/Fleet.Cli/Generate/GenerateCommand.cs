@@ -98,8 +98,9 @@ internal static class GenerateCommand
                 timings.TotalUs, timings.EncodeUs, timings.EncodeImageUs, timings.QueueUs, timings.DenoiseUs, timings.DecodeUs),
             receipt.PromptTokens,
             receipt.NegativePromptTokens));
+        string sampler = recipe.Scheduler.Length > 0 ? $" of {recipe.Scheduler}" : "";
         output.Say(
-            $"{recipe.Model}, {recipe.Width}x{recipe.Height}, {recipe.Steps} steps of {recipe.Scheduler}, guidance {recipe.GuidanceScale}, " +
+            $"{recipe.Model}, {recipe.Width}x{recipe.Height}, {recipe.Steps} steps{sampler}, guidance {recipe.GuidanceScale}, " +
             $"seed {recipe.Seed}, {Units.Duration(TimeSpan.FromMicroseconds(timings.TotalUs))}");
         DefaultModel.SayWhatItIs(recipe.Model, output);
     }
