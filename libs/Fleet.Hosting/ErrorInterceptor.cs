@@ -3,6 +3,7 @@ using Fleet.Contracts;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
 namespace Fleet.Hosting;
@@ -97,6 +98,7 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
             case OperationCanceledException:
                 return Status(StatusCode.Cancelled, "The call was cancelled.");
             case IOException when context.CancellationToken.IsCancellationRequested:
+            case IOException { InnerException: ConnectionAbortedException or ConnectionResetException }:
                 return Status(StatusCode.Cancelled, "The caller went away.");
             case IOException when IsDiskFull(e):
                 return Status(StatusCode.ResourceExhausted, $"The disk is full: {e.Message}");

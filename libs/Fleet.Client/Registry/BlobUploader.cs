@@ -33,28 +33,9 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
 
     public async Task UploadAsync(IReadOnlyList<Digest> missing, CancellationToken cancellationToken)
     {
-        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var streams = Divide(missing).Select(async share =>
-        {
-            try
-            {
-                await UploadShareAsync(share, stopping.Token);
-            }
-            catch
-            {
-                await stopping.CancelAsync(); // the others' work is of no use without this
-                throw;
-            }
-        }).ToList();
-
-        // The first failure is the cause; the other streams then say that they were cancelled.
-        await Task.WhenAll(streams).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        var cause = streams.FirstOrDefault(stream => stream.IsFaulted && !IsCancellation(stream.Exception!.InnerException!));
-        await (cause ?? Task.WhenAll(streams));
+        var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Streams };
+        await Parallel.ForEachAsync(Divide(missing), options, async (share, token) => await UploadShareAsync(share, token));
     }
-
-    private static bool IsCancellation(Exception exception) =>
-        exception is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled };
 
     // Largest first, each to the stream with the least to do; then in the order of the disk.
     private IEnumerable<List<SourcePart>> Divide(IReadOnlyList<Digest> missing)
@@ -73,7 +54,7 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
 
     private async Task UploadShareAsync(List<SourcePart> share, CancellationToken cancellationToken)
     {
-        var retries = new Retries(cancellationToken);
+        var retries = new Retries(reached: true, cancellationToken);
         for (bool resumed = false; ; resumed = true)
         {
             long sent = 0;
@@ -137,8 +118,8 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
             : (await registry.GetUploadOffsetAsync(new GetUploadOffsetRequest { Sha256 = sha256 }, cancellationToken: cancellationToken)).Offset;
         offset = offset <= part.Size ? offset : 0;
         onSent(offset);
-        await requests.WriteAsync(
-            new UploadBlobsRequest { Start = new UploadStart { Sha256 = sha256, Size = part.Size, Offset = offset } }, cancellationToken);
+        await WriteAsync(
+            requests, new UploadBlobsRequest { Start = new UploadStart { Sha256 = sha256, Size = part.Size, Offset = offset } }, cancellationToken);
 
         using var file = File.OpenHandle(part.FullPath);
         while (offset < part.Size)
@@ -150,10 +131,25 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
                 throw new ModelSourceException(part.FullPath, "became shorter while it was pushed");
             }
 
-            // Serialised before WriteAsync completes, so the buffer may be used again.
-            await requests.WriteAsync(new UploadBlobsRequest { Data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, count)) }, cancellationToken);
+            // Serialised before writing completes, so the buffer may be used again.
+            var data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, count));
+            await WriteAsync(requests, new UploadBlobsRequest { Data = data }, cancellationToken);
             offset += count;
             onSent(count);
+        }
+    }
+
+    // A connection that breaks under a write shows as a bare IOException, which would look like a fault of our disk.
+    private static async Task WriteAsync(
+        IClientStreamWriter<UploadBlobsRequest> requests, UploadBlobsRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await requests.WriteAsync(request, cancellationToken);
+        }
+        catch (IOException exception)
+        {
+            throw new RpcException(new Status(StatusCode.Unavailable, exception.Message, exception));
         }
     }
 }

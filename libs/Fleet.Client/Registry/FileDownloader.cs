@@ -13,6 +13,8 @@ internal sealed class FileDownloader(V1.Registry.RegistryClient registry)
     private const int PartsAtATime = 8;
     private const int MaxDamagedArrivals = 3;
 
+    private volatile bool reached;
+
     /// <summary>Fills <paramref name="destination"/> with the file's bytes. Parts that are there already and right are not fetched.</summary>
     public async Task DownloadAsync(
         ManifestFile file, SafeFileHandle destination, TransferCounter counter, CancellationToken cancellationToken)
@@ -50,7 +52,7 @@ internal sealed class FileDownloader(V1.Registry.RegistryClient registry)
         Digest digest, long size, SafeFileHandle destination, long at, TransferCounter counter, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var retries = new Retries(cancellationToken);
+        var retries = new Retries(reached, cancellationToken);
         long received = 0;
         for (int damagedArrivals = 0; damagedArrivals < MaxDamagedArrivals;)
         {
@@ -65,6 +67,7 @@ internal sealed class FileDownloader(V1.Registry.RegistryClient registry)
                     RandomAccess.Write(destination, data, at + received);
                     received += data.Length;
                     counter.Add(data.Length);
+                    reached = true;
                     retries.Reset();
                 }
             }

@@ -151,7 +151,7 @@ internal sealed partial class ModelSource(Action<string> notice)
     private void Add(string path, string fullPath)
     {
         // The Hugging Face cache keeps its files as links; a link to anything but a file is no part of a model.
-        if (!File.Exists(fullPath))
+        if (File.ResolveLinkTarget(fullPath, returnFinalTarget: true) is { Exists: false })
         {
             throw new ModelSourceException(fullPath, "is a link to something that is not a file");
         }

@@ -8,8 +8,8 @@ namespace Fleet.Client.Registry;
 /// <summary>Digests of ranges of files.</summary>
 internal static class PartHashing
 {
-    /// <summary>Most bytes of blob data in one message, and at one reading.</summary>
-    public const int FrameBytes = 256 * 1024;
+    /// <summary>Bytes that are read and sent at a time: larger arrays go to the large object heap, which costs full collections.</summary>
+    public const int FrameBytes = 64 * 1024;
 
     /// <summary>The digest of <paramref name="size"/> bytes from <paramref name="offset"/> on, or of those that the file has.</summary>
     public static Digest Hash(SafeFileHandle file, long offset, long size, TransferCounter? counter, CancellationToken cancellationToken)

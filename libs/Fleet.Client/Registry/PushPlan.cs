@@ -12,7 +12,7 @@ internal sealed record SourcePart(Digest Digest, string FullPath, long Offset, l
 internal sealed record PushPlan(Manifest Manifest, IReadOnlyDictionary<Digest, SourcePart> Parts)
 {
     /// <summary>Reads all files once for their own digests and once for their parts', on all cores.</summary>
-    public static PushPlan Make(IReadOnlyList<SourceFile> files, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    public static async Task<PushPlan> MakeAsync(IReadOnlyList<SourceFile> files, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         var drafts = files.Select(Draft.Of).ToList();
         try
@@ -20,7 +20,11 @@ internal sealed record PushPlan(Manifest Manifest, IReadOnlyDictionary<Digest, S
             var ranges = drafts.SelectMany(draft => draft.Ranges()).OrderByDescending(range => range.Size).ToList();
             var counter = new TransferCounter(TransferStage.Hashing, ranges.Sum(range => range.Size), progress);
             var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount };
-            Parallel.ForEach(ranges, options, range => range.Hash(counter, cancellationToken));
+            await Parallel.ForEachAsync(ranges, options, (range, token) =>
+            {
+                range.Hash(counter, token);
+                return ValueTask.CompletedTask;
+            });
 
             var manifest = new Manifest();
             var parts = new Dictionary<Digest, SourcePart>();

@@ -21,9 +21,7 @@ public sealed class RegistryClient : IDisposable
     /// <summary>A client of the registry at an address, for example "http://127.0.0.1:5100".</summary>
     public RegistryClient(string address)
     {
-        // Many parts travel at once: more connections when one has as many streams as it may.
-        var handler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true };
-        channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
+        channel = RegistryChannel.Open(address);
         registry = new V1.Registry.RegistryClient(channel);
     }
 
@@ -50,20 +48,16 @@ public sealed class RegistryClient : IDisposable
         IProgress<TransferProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        var source = new ModelSource(notice => progress?.Report(new TransferProgress(TransferStage.Hashing, 0, 0, notice)));
-        var files = source.Find(path, configFolders ?? []);
-        var plan = await Task.Run(() => PushPlan.Make(files, progress, cancellationToken), cancellationToken);
-
-        var missing = await BlobUploader.FindMissingAsync(registry, plan.Parts.Keys, cancellationToken);
-        long bytes = missing.Sum(digest => plan.Parts[digest].Size);
-        var counter = new TransferCounter(TransferStage.Uploading, bytes, progress);
-        await new BlobUploader(registry, plan.Parts, counter).UploadAsync(missing, cancellationToken);
-
-        progress?.Report(new TransferProgress(TransferStage.Publishing, 0, 0));
-        var request = new PublishRequest { Model = model, Manifest = plan.Manifest, Description = description };
+        var request = new PublishRequest { Model = model, Description = description };
         request.Aliases.AddRange(aliases ?? []);
-        var response = await registry.PublishAsync(request, cancellationToken: cancellationToken);
-        return new PushResult(response.Version, response.Created, missing.Count, bytes);
+        try
+        {
+            return await new VersionPush(registry, progress).RunAsync(path, configFolders ?? [], request, cancellationToken);
+        }
+        catch (RpcException exception) when (cancellationToken.IsCancellationRequested)
+        {
+            throw Cancelled(exception, cancellationToken);
+        }
     }
 
     /// <summary>The version that a reference names: "model", "model@alias", "model@sha256:…" or "sha256:…".</summary>
@@ -137,26 +131,15 @@ public sealed class RegistryClient : IDisposable
         IProgress<TransferProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        var manifest = await GetManifestAsync(digest, cancellationToken);
-        var files = manifest.Files.Where(file => wants?.Invoke(file.Path) ?? true).ToList();
-        var counter = new TransferCounter(TransferStage.Downloading, files.Sum(file => file.Size), progress);
-        foreach (var file in files)
+        try
         {
-            string path = Path.Combine(folder, file.Path);
-            if (HasContent(path, file, cancellationToken))
-            {
-                counter.Add(file.Size);
-                continue;
-            }
-
-            _ = Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            string partial = path + ".partial";
-            using (var destination = File.OpenHandle(partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))
-            {
-                await new FileDownloader(registry).DownloadAsync(file, destination, counter, cancellationToken);
-            }
-
-            File.Move(partial, path, overwrite: true);
+            var manifest = await GetManifestAsync(digest, cancellationToken);
+            var files = manifest.Files.Where(file => wants?.Invoke(file.Path) ?? true).ToList();
+            await new VersionPull(new FileDownloader(registry), folder).RunAsync(files, progress, cancellationToken);
+        }
+        catch (RpcException exception) when (cancellationToken.IsCancellationRequested)
+        {
+            throw Cancelled(exception, cancellationToken);
         }
     }
 
@@ -168,18 +151,13 @@ public sealed class RegistryClient : IDisposable
             file, destination, new TransferCounter(TransferStage.Downloading, file.Size, progress), cancellationToken);
 
     /// <summary>Whether a file has the size and the digest that the manifest says.</summary>
-    public static bool HasContent(string path, ManifestFile file, CancellationToken cancellationToken = default)
-    {
-        if (!File.Exists(path))
-        {
-            return false;
-        }
-
-        using var handle = File.OpenHandle(path);
-        return RandomAccess.GetLength(handle) == file.Size
-            && PartHashing.Hash(handle, 0, file.Size, null, cancellationToken).ToByteString() == file.Sha256;
-    }
+    public static bool HasContent(string path, ManifestFile file, CancellationToken cancellationToken = default) =>
+        VersionPull.HasContent(path, file, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose() => channel.Dispose();
+
+    // gRPC says of a call that we cancelled what it says of any that failed.
+    private static OperationCanceledException Cancelled(RpcException exception, CancellationToken cancellationToken) =>
+        new(exception.Status.Detail, exception, cancellationToken);
 }

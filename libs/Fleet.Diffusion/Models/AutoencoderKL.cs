@@ -81,7 +81,7 @@ public sealed record AutoencoderKLConfig
             LatentChannels = read.Int("latent_channels", 4),
             ScalingFactor = read.Double("scaling_factor", 0.18215),
             ShiftFactor = read.Double("shift_factor", 0),
-            SampleSize = read.Int("sample_size", 32),
+            SampleSize = read.IntPerLevel("sample_size", 2, 32)[0], // a number, or height and width
             ForceUpcast = read.Bool("force_upcast", true),
             BlockOutChannels = channels,
             LayersPerBlock = read.Int("layers_per_block", 1),

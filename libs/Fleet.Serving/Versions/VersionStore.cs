@@ -107,10 +107,6 @@ public sealed partial class VersionStore : IAsyncDisposable
         {
             throw new NotFoundException(exception.Status.Detail);
         }
-        catch (RpcException exception) when (exception.StatusCode == StatusCode.Unavailable)
-        {
-            throw new UnavailableException($"version {version} is not complete on this machine and the registry cannot be reached", exception);
-        }
         catch (RpcException exception) when (exception.StatusCode == StatusCode.DataLoss)
         {
             throw new PreconditionException($"version {version} cannot be fetched: {exception.Status.Detail}", exception);
@@ -118,6 +114,11 @@ public sealed partial class VersionStore : IAsyncDisposable
         catch (InvalidDataException exception)
         {
             throw new PreconditionException($"version {version} cannot be fetched: {exception.Message}", exception);
+        }
+        catch (RpcException exception)
+        {
+            throw new UnavailableException(
+                $"version {version} is not complete on this machine and the registry cannot be reached: {exception.Status.Detail}", exception);
         }
     }
 
@@ -172,7 +173,7 @@ public sealed partial class VersionStore : IAsyncDisposable
         _ = Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         if (File.Exists(path))
         {
-            File.Move(path, partial, overwrite: true); // its undamaged parts need not be fetched
+            File.Copy(path, partial, overwrite: true); // its undamaged parts need not be fetched; whoever has it open keeps the old file
         }
 
         using (var destination = File.OpenHandle(partial, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None))

@@ -11,8 +11,11 @@ namespace Fleet.Registry.Blobs;
 /// <summary>Blobs in a folder, named by digest. README.md beside this file says what it promises.</summary>
 internal sealed class BlobStore
 {
-    /// <summary>Most bytes of blob data in one message.</summary>
-    public const int FrameBytes = 256 * 1024;
+    /// <summary>Most bytes of blob data that are accepted in one message.</summary>
+    public const int MaxFrameBytes = 256 * 1024;
+
+    /// <summary>Bytes of blob data that are read and sent at a time: larger arrays go to the large object heap, which costs full collections.</summary>
+    public const int FrameBytes = 64 * 1024;
 
     private const string RivalSuffix = ".rival";
 
@@ -56,6 +59,11 @@ internal sealed class BlobStore
             // Asked with the file held: a rival that finished just now has renamed into place the very file that we opened.
             if (HasIntact(digest, size))
             {
+                if (file is not null)
+                {
+                    File.Delete(partial);
+                }
+
                 return BlobUpload.OfKnownBlob(digest, size - offset);
             }
 

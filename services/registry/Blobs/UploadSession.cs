@@ -67,7 +67,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
 
     private void Append(ReadOnlySpan<byte> data)
     {
-        BlobRules.Range("data", data.Length, 1, BlobStore.FrameBytes);
+        BlobRules.Range("data", data.Length, 1, BlobStore.MaxFrameBytes);
         if (current is null || data.Length > current.Remaining)
         {
             throw new InvalidRequestException("data", $"{data.Length} bytes", $"{current?.Remaining ?? 0} bytes are due");

@@ -14,6 +14,17 @@ internal static class BundleInspector
     private const string Vocabulary = "tokenizer/vocab.json";
     private const string Merges = "tokenizer/merges.txt";
 
+    // Names in a diffusers folder, with and without the prefix of older writers, and in checkpoints of the original layout.
+    private static readonly string[] UnetInput = ["conv_in.weight", "model.diffusion_model.input_blocks.0.0.weight"];
+    private static readonly string[] VaeDecoderInput = ["decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight"];
+    private static readonly string[] TokenEmbedding =
+    [
+        "text_model.embeddings.token_embedding.weight",
+        "embeddings.token_embedding.weight",
+        "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight",
+        "cond_stage_model.model.token_embedding.weight",
+    ];
+
     private static readonly string[] PredictionTypes = ["epsilon", "v_prediction", "sample"];
 
     /// <summary>Throws <see cref="UnusableModelException"/> naming file and fault.</summary>
@@ -95,21 +106,20 @@ internal static class BundleInspector
                 $"in_channels is {input}, where the vae's {latent} latent_channels ask for {latent}, or {inpainting} for inpainting");
     }
 
-    // The first and the last layers show whether the weights belong to the configuration; loading checks every tensor.
+    // One telling tensor of each component shows whether the weights belong to the configuration; loading checks all of them.
     private static void RequireShapes(ModelLayout layout, ComponentConfig text, ComponentConfig unet, ComponentConfig vae)
     {
-        RequireShape(layout, "unet", ["conv_in.weight", "input_blocks.0.0.weight"], unet, "in_channels", axis: 1);
-        RequireShape(layout, "vae", ["decoder.conv_in.weight"], vae, "latent_channels", axis: 1);
-        RequireShape(layout, "text_encoder", ["token_embedding.weight"], text, "vocab_size", axis: 0);
-        RequireShape(layout, "text_encoder", ["token_embedding.weight"], text, "hidden_size", axis: 1);
+        RequireLength(layout, "unet", UnetInput, axis: 1, unet, "in_channels");
+        RequireLength(layout, "vae", VaeDecoderInput, axis: 1, vae, "latent_channels");
+        RequireLength(layout, "text_encoder", TokenEmbedding, axis: 0, text, "vocab_size");
+        RequireLength(layout, "text_encoder", TokenEmbedding, axis: 1, text, "hidden_size");
     }
 
-    private static void RequireShape(
-        ModelLayout layout, string component, string[] suffixes, ComponentConfig config, string key, int axis)
+    private static void RequireLength(ModelLayout layout, string component, string[] names, int axis, ComponentConfig config, string key)
     {
         var (file, tensors) = layout[component];
-        var tensor = tensors.FirstOrDefault(entry => suffixes.Any(suffix => entry.Name.EndsWith(suffix, StringComparison.Ordinal)))
-            ?? throw new UnusableModelException(file, $"has no tensor '{suffixes[0]}': these are not the weights of a {component}");
+        var tensor = tensors.FirstOrDefault(entry => names.Contains(entry.Name))
+            ?? throw new UnusableModelException(file, $"has no tensor '{names[0]}': these are not the weights of a {component}");
         long? actual = tensor.Shape.Count > axis ? tensor.Shape[axis] : null;
         if (actual != config.RequiredNumber(key))
         {

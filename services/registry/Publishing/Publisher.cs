@@ -27,7 +27,11 @@ internal sealed class Publisher(BlobStore blobs, VersionCatalog catalog)
         RefusePickles(manifest);
         RequireBlobs(manifest);
         var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount };
-        await Task.Run(() => Parallel.ForEach(manifest.Files.OrderByDescending(file => file.Size), options, RequireDigest), cancellationToken);
+        await Parallel.ForEachAsync(manifest.Files.OrderByDescending(file => file.Size), options, (file, _) =>
+        {
+            RequireDigest(file);
+            return ValueTask.CompletedTask;
+        });
 
         var traits = BundleInspector.Inspect(new BundleFiles(blobs, manifest));
         return catalog.Publish(model, manifest, traits, description, aliases);

@@ -1,0 +1,25 @@
+using Fleet.Contracts.Registry.V1;
+using V1 = Fleet.Contracts.Registry.V1;
+
+namespace Fleet.Client.Registry;
+
+/// <summary>Makes a version of a model on this machine: hash, ask what is missing, send that, publish.</summary>
+internal sealed class VersionPush(V1.Registry.RegistryClient registry, IProgress<TransferProgress>? progress)
+{
+    public async Task<PushResult> RunAsync(
+        string path, IReadOnlyList<string> configFolders, PublishRequest request, CancellationToken cancellationToken)
+    {
+        var source = new ModelSource(notice => progress?.Report(new TransferProgress(TransferStage.Hashing, 0, 0, notice)));
+        var plan = await PushPlan.MakeAsync(source.Find(path, configFolders), progress, cancellationToken);
+
+        var missing = await BlobUploader.FindMissingAsync(registry, plan.Parts.Keys, cancellationToken);
+        long bytes = missing.Sum(digest => plan.Parts[digest].Size);
+        var counter = new TransferCounter(TransferStage.Uploading, bytes, progress);
+        await new BlobUploader(registry, plan.Parts, counter).UploadAsync(missing, cancellationToken);
+
+        progress?.Report(new TransferProgress(TransferStage.Publishing, 0, 0));
+        request.Manifest = plan.Manifest;
+        var response = await registry.PublishAsync(request, cancellationToken: cancellationToken);
+        return new PushResult(response.Version, response.Created, missing.Count, bytes);
+    }
+}
