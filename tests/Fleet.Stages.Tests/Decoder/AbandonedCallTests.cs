@@ -17,6 +17,8 @@ public sealed class AbandonedCallTests(StageFleet fleet)
     {
         List<DecodeRequest> requests = [DecodeCall.Start(fleet.Version), .. DecodeCall.Latents(new float[4 * 256], 16, preview: true), .. DecodeCall.Latents(new float[4 * 256], 16)];
         await DecodeCall.RunAsync(fleet.Decoder, requests);
+        GC.Collect(); // what tests before this one left to the finalizers would be missing in the second count
+        GC.WaitForPendingFinalizers();
         long before = Tensor.TotalCount;
 
         for (int i = 0; i < 10; i++)
@@ -26,7 +28,7 @@ public sealed class AbandonedCallTests(StageFleet fleet)
 
         // Calls that are over on the server have given up their tensors; this one is queued behind what is left of theirs.
         DecodeCall.Picture(await DecodeCall.RunAsync(fleet.Decoder, requests)).Width.Should().Be(32);
-        Tensor.TotalCount.Should().Be(before);
+        Tensor.TotalCount.Should().BeLessThanOrEqualTo(before);
     }
 
     private async Task AbandonAsync(IEnumerable<DecodeRequest> requests)

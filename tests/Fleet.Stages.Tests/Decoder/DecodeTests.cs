@@ -107,7 +107,7 @@ public sealed class DecodeTests(StageFleet fleet)
         { "unknown version", r => r[0].Start.Version = $"sha256:{new string('0', 64)}", StatusCode.NotFound, "*000000*" },
         { "no format", r => r[0].Start.Output.Format = ImageFormat.Unspecified, StatusCode.InvalidArgument, "start.output.format is Unspecified*" },
         { "keyword", r => r[0].Start.Output.Text.Add(new ImageText { Keyword = "日" }), StatusCode.InvalidArgument, "start.output.text[0] is '日'*" },
-        { "long text", r => r[0].Start.Output.Text.Add(new ImageText { Keyword = "a", Text = new string('x', 70_000) }), StatusCode.InvalidArgument, "start.output.text[0].text is *70000*" },
+        { "long text", r => r[0].Start.Output.Text.Add(new ImageText { Keyword = "a", Text = new string('x', 300_000) }), StatusCode.InvalidArgument, "start.output.text[0].text is *300000*" },
         { "tensor without latents", r => r.RemoveAt(1), StatusCode.InvalidArgument, "message is *Tensor*" },
         { "index", r => r[1].Latents.ImageIndex = 16, StatusCode.InvalidArgument, "latents.image_index is 16*" },
         { "frame before header", r => r.RemoveAt(2), StatusCode.InvalidArgument, "tensor.frame is *without a header*" },

@@ -21,8 +21,8 @@ public sealed class PictureFileTests
         var decoded = PictureFile.Decode(TestPictures.Encode(picture, format), Limit);
 
         (decoded.Width, decoded.Height).Should().Be((64, 32));
-        int tolerance = format is SKEncodedImageFormat.Png ? 0 : 24; // colours bleed where quarters meet
-        decoded.Rgb.Zip(picture.Rgb, (a, b) => Math.Abs(a - b)).Order().ElementAt(6000).Should().BeLessThanOrEqualTo(tolerance);
+        double tolerance = format is SKEncodedImageFormat.Png ? 0 : 8; // colours bleed where quarters meet
+        decoded.Rgb.Zip(picture.Rgb, (a, b) => Math.Abs(a - b)).Average().Should().BeLessThanOrEqualTo(tolerance);
     }
 
     [Fact]
