@@ -109,8 +109,9 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
         }
     }
 
-    private static bool IsDiskFull(Exception e) =>
-        (e.HResult & 0xFFFF) is 28 /* ENOSPC */ or 0x70 /* ERROR_DISK_FULL */ or 0x27 /* ERROR_HANDLE_DISK_FULL */;
+    private static bool IsDiskFull(Exception e) => OperatingSystem.IsWindows()
+        ? (e.HResult & 0xFFFF) is 0x70 /* ERROR_DISK_FULL */ or 0x27 /* ERROR_HANDLE_DISK_FULL */
+        : (e.HResult & 0xFFFF) is 28 /* ENOSPC */;
 
     private static RpcException Status(StatusCode code, Exception e, Metadata? trailers = null) =>
         new(new Status(code, e.Message, e), trailers ?? []);

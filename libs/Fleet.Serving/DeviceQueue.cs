@@ -12,6 +12,7 @@ public sealed class DeviceQueue : IAsyncDisposable
 {
     private readonly Channel<Action> work;
     private readonly TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool closing;
     private long workTicks = TimeSpan.FromMilliseconds(100).Ticks; // smoothed time of one piece of work; written by the device thread
 
     /// <summary>Starts the thread.</summary>
@@ -49,7 +50,7 @@ public sealed class DeviceQueue : IAsyncDisposable
 
         if (!work.Writer.TryWrite(Compute))
         {
-            if (work.Reader.Completion.IsCompleted)
+            if (closing)
             {
                 throw new UnavailableException("The service is shutting down.");
             }
@@ -65,6 +66,7 @@ public sealed class DeviceQueue : IAsyncDisposable
     /// <summary>Takes no more work, finishes what was taken and ends the thread.</summary>
     public async ValueTask DisposeAsync()
     {
+        closing = true;
         work.Writer.TryComplete();
         await stopped.Task;
     }

@@ -63,14 +63,14 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
         }
     }
 
-    /// <summary>Unloads everything. Leases must have been disposed.</summary>
+    /// <summary>Takes no more callers and unloads what nobody uses; what is in use goes when its last lease does.</summary>
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
         List<Resident> all;
         lock (gate)
         {
-            all = [.. residents];
+            all = [.. residents.Where(resident => resident.Leases == 0)];
             residents.Clear();
         }
 
@@ -78,8 +78,6 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
         {
             await resident.UnloadAsync();
         }
-
-        stopping.Dispose();
     }
 
     private void Release(Resident resident)
@@ -91,6 +89,11 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
             if (resident.Loading.IsFaulted || resident.Loading.IsCanceled)
             {
                 residents.Remove(resident);
+            }
+
+            if (stopping.IsCancellationRequested && resident.Leases == 0)
+            {
+                unneeded.Add(resident);
             }
 
             foreach (var idle in residents.Where(r => r.Leases == 0).Skip(capacity).ToList())

@@ -3,6 +3,7 @@ using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Denoiser.V1;
 using Fleet.Contracts.Tensor.V1;
+using Fleet.Hosting;
 using Grpc.Core;
 
 namespace Fleet.Denoiser;
@@ -12,17 +13,19 @@ internal sealed class DecoderStream : IDisposable
 {
     private readonly AsyncDuplexStreamingCall<DecodeRequest, DecodeResponse> call;
     private readonly long firstSeed;
+    private readonly string version;
 
-    private DecoderStream(AsyncDuplexStreamingCall<DecodeRequest, DecodeResponse> call, long firstSeed)
+    private DecoderStream(AsyncDuplexStreamingCall<DecodeRequest, DecodeResponse> call, DenoiseStart start)
     {
         this.call = call;
-        this.firstSeed = firstSeed;
+        firstSeed = start.Seed;
+        version = start.Version;
     }
 
     /// <summary>Opens the call within the caller's deadline and announces the job.</summary>
     public static async Task<DecoderStream> OpenAsync(Decoder.DecoderClient decoder, DenoiseStart start, DateTime deadline, CancellationToken cancellation)
     {
-        var stream = new DecoderStream(decoder.Decode(deadline: deadline, cancellationToken: cancellation), start.Seed);
+        var stream = new DecoderStream(decoder.Decode(deadline: deadline, cancellationToken: cancellation), start);
         await stream.SendAsync(
             new DecodeRequest { Start = new DecodeStart { RequestId = start.RequestId, Version = start.Version, Output = start.Output } }, cancellation);
         return stream;
@@ -51,9 +54,13 @@ internal sealed class DecoderStream : IDisposable
     {
         await foreach (var decoded in call.ResponseStream.ReadAllAsync(cancellation))
         {
-            if (decoded.Accepted is null)
+            if (decoded.Accepted is not { } accepted)
             {
                 await output.WriteAsync(new DenoiseResponse { Decoded = decoded }, cancellation);
+            }
+            else if (accepted.Version != version)
+            {
+                throw new PreconditionException($"The decoder answered for version {accepted.Version}; {version} was asked for.");
             }
         }
     }

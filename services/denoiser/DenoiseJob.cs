@@ -26,6 +26,9 @@ internal sealed class DenoiseJob
     /// <summary>Whether the network runs on the negative embeddings too.</summary>
     public bool Guided => Start.GuidanceScale > 1;
 
+    /// <summary>The tensors that have as many channels as latents.</summary>
+    public IEnumerable<TensorBytes> LatentTensors => tensors.Values.Where(tensor => tensor.Shape.Count == 4 && tensor.Name != "mask");
+
     /// <summary>The tensor of that name, which <see cref="ReadAsync"/> has made sure is there.</summary>
     public TensorBytes Tensor(string name) => tensors[name];
 

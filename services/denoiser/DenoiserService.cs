@@ -51,7 +51,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
         return Task.FromResult(response);
     }
 
-    // Runs the job and the decoder's call side by side; the first failure of either ends both and is what the caller gets.
+    // Runs the job and the decoder's call side by side; the first message says that the job has a place in the queue; the first failure of either ends both and is what the caller gets.
     private async Task ProduceAsync(
         DenoiseJob job, DenoisingWork work, ChannelWriter<DenoiseResponse> output, DateTime deadline, CancellationTokenSource cancellation)
     {
@@ -92,12 +92,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
     private async Task<DenoiseDone?> DenoiseAsync(
         DenoiseJob job, DenoisingWork work, DecoderStream decoding, ChannelWriter<DenoiseResponse> output, CancellationToken cancellation)
     {
-        await output.WriteAsync(
-            new DenoiseResponse
-            {
-                Accepted = new DenoiseAccepted { Version = job.Start.Version, Steps = work.StepsToRun, Scheduler = work.Scheduler.Name },
-            },
-            cancellation);
+        bool accepted = false;
         DenoiseDone? done = null;
         await foreach (var next in engine.RunAsync(work, cancellation))
         {
@@ -105,6 +100,21 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
             {
                 case LatentsReady latents:
                     await decoding.SendAsync(latents, cancellation);
+                    break;
+                case Waiting place when !accepted:
+                    accepted = true;
+                    await output.WriteAsync(
+                        new DenoiseResponse
+                        {
+                            Accepted = new DenoiseAccepted
+                            {
+                                Version = job.Start.Version,
+                                QueuePosition = place.Position,
+                                Steps = work.StepsToRun,
+                                Scheduler = work.Scheduler.Name,
+                            },
+                        },
+                        cancellation);
                     break;
                 case Waiting waiting:
                     await output.WriteAsync(

@@ -13,7 +13,7 @@ namespace Fleet.Denoiser;
 /// <summary>What happens to a job, in order: waits, steps, latents (previews and final ones).</summary>
 internal abstract record DenoisingEvent;
 
-/// <summary>Jobs ahead of this one in the queue.</summary>
+/// <summary>The job has a place; so many jobs wait before it.</summary>
 internal sealed record Waiting(int Position) : DenoisingEvent;
 
 /// <summary>A step of the job is done.</summary>
@@ -40,10 +40,16 @@ internal sealed class DenoisingEngine : IAsyncDisposable
     private readonly int queueCapacity;
     private readonly TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object gate = new();
+    // Previews that the decoder has not taken yet, of one job. More are left out: a preview that comes late is worth nothing.
+    private const int MaxPendingPreviews = 8;
+
     private readonly LinkedList<Job> waiting = []; // guarded by gate
     private readonly List<Job> running = []; // the loop's own
     private TimeSpan smoothedCall = TimeSpan.FromMilliseconds(100); // guarded by gate
     private bool stopping; // guarded by gate
+
+    /// <summary>False once the loop has ended, which it does only on disposal or on a fault of its own.</summary>
+    public bool Alive => !stopped.Task.IsCompleted;
 
     public DenoisingEngine(ComputeDevice device, IOptions<DenoiserOptions> options, IOptions<SliceOptions> slice)
     {
@@ -206,34 +212,33 @@ internal sealed class DenoisingEngine : IAsyncDisposable
             {
                 rows = Math.Max(rows, DenoisingBatch.Advance(batch[0].Work.Network, pictures));
             }
+
+            var elapsed = Stopwatch.GetElapsedTime(start);
+            lock (gate)
+            {
+                smoothedCall = (3 * smoothedCall + elapsed) / 4;
+            }
+
+            foreach (var job in batch)
+            {
+                job.Advanced(elapsed, rows);
+            }
+
+            Drop(job => job.Work.Rows[0].RemainingCalls == 0, job => job.Finish());
         }
         catch (Exception e)
         {
             // Only the jobs of this batch fail; what the device holds for others is untouched.
             Drop(batch.Contains, job => job.Fail(e));
-            return;
         }
-
-        var elapsed = Stopwatch.GetElapsedTime(start);
-        lock (gate)
-        {
-            smoothedCall = (3 * smoothedCall + elapsed) / 4;
-        }
-
-        foreach (var job in batch)
-        {
-            job.Advanced(elapsed, rows);
-        }
-
-        Drop(job => job.Work.Rows[0].RemainingCalls == 0, job => job.Finish());
     }
 
     private void Drop(Predicate<Job> which, Action<Job> end)
     {
         foreach (var job in running.FindAll(which))
         {
-            running.Remove(job);
             end(job);
+            running.Remove(job);
             job.Released.TrySetResult();
         }
     }
@@ -259,7 +264,7 @@ internal sealed class DenoisingEngine : IAsyncDisposable
 
         public DenoisingWork Work => work;
 
-        public Channel<DenoisingEvent> Events { get; } = Channel.CreateUnbounded<DenoisingEvent>(); // bounded by the number of steps
+        public Channel<DenoisingEvent> Events { get; } = Channel.CreateUnbounded<DenoisingEvent>(); // bounded by the number of steps and MaxPendingPreviews
 
         public TaskCompletionSource Released { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -285,7 +290,7 @@ internal sealed class DenoisingEngine : IAsyncDisposable
             stepsReported = step;
             Post(new Stepped(step, elapsed, batchRows));
             bool preview = work.PreviewInterval > 0 && step % work.PreviewInterval == 0 && work.Rows[0].RemainingCalls > 0;
-            if (preview)
+            if (preview && Events.Reader.Count + work.Rows.Count <= MaxPendingPreviews)
             {
                 PostLatents(row => row.Denoised, preview: true);
             }

@@ -131,10 +131,15 @@ internal sealed class DenoisingWork : IDisposable
                 $"embeddings.shape ends in {width} and the network of {job.Start.Version} takes embeddings of width {model.EmbeddingWidth}; use the text encoder of the same version.");
         }
 
-        if (job.Start.Init is not null && job.Tensor("init_mean").Shape[1] != model.LatentChannels)
+        foreach (var tensor in job.LatentTensors.Where(tensor => tensor.Shape[1] != model.LatentChannels))
         {
             throw new PreconditionException(
-                $"init_mean has {job.Tensor("init_mean").Shape[1]} channels and the latents of {job.Start.Version} have {model.LatentChannels}; use the autoencoder of the same version.");
+                $"{tensor.Name} has {tensor.Shape[1]} channels and the latents of {job.Start.Version} have {model.LatentChannels}; use the autoencoder of the same version.");
+        }
+
+        if (model.NetworkChannels != model.LatentChannels && !job.Start.Inpaint)
+        {
+            throw new InvalidRequestException("inpaint", false, $"{job.Start.Version} is an inpainting model: give an init image and a mask");
         }
     }
 

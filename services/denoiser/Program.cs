@@ -4,6 +4,7 @@ using Fleet.Hosting;
 using Fleet.Serving;
 using Fleet.Serving.Versions;
 using Grpc.Net.Client;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
 namespace Fleet.Denoiser;
@@ -44,9 +45,19 @@ public static class DenoiserHost
                 idle);
         });
         services.AddSingleton<DenoisingEngine>();
+        services.AddGrpcHealthChecks().AddCheck<LoopCheck>("loop");
 
         var app = builder.Build();
         app.MapGrpcService<DenoiserService>();
+
+        // Opened now: a device that is not there, or a libtorch that cannot be loaded, is said when the process starts.
+        _ = app.Services.GetRequiredService<DenoisingEngine>();
         return app.MapFleetDefaults();
+    }
+
+    private sealed class LoopCheck(DenoisingEngine engine) : IHealthCheck
+    {
+        public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellation) => Task.FromResult(
+            engine.Alive ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("The denoising loop has ended."));
     }
 }

@@ -115,6 +115,10 @@ public sealed partial class VersionStore : IAsyncDisposable
         {
             throw new PreconditionException($"version {version} cannot be fetched: {exception.Message}", exception);
         }
+        catch (RpcException exception) when (exception.StatusCode is StatusCode.Cancelled)
+        {
+            throw new OperationCanceledException("The fetching was given up.", exception);
+        }
         catch (RpcException exception)
         {
             throw new UnavailableException(

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.CompilerServices;
 using Fleet.Contracts.Generation.V1;
 
@@ -82,7 +83,7 @@ internal sealed class EventLog
                 {
                     if (fault is not null)
                     {
-                        throw fault;
+                        ExceptionDispatchInfo.Throw(fault); // each reader gets it with the place where it arose
                     }
 
                     yield break;

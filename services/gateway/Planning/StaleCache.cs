@@ -26,7 +26,7 @@ internal sealed class StaleCache<T>(TimeSpan lifetime, int capacity, TimeProvide
             Set(question, answer);
             return answer;
         }
-        catch (RpcException e) when (known && StageFailure.IsOutage(e))
+        catch (RpcException e) when (known && e.StatusCode != StatusCode.Cancelled && StageFailure.IsOutage(e))
         {
             // The old answer counts as new, so that an outage delays one caller per lifetime and not each of them.
             usesOldAnswer(e);

@@ -27,7 +27,7 @@ internal static class SchedulerCases
         string className = golden.Json.GetProperty("scheduler").GetString()!;
         if (Schedulers.All.All(scheduler => scheduler.ClassName != className))
         {
-            throw new NotCoveredException($"{className} belongs to a later issue");
+            throw new NotCoveredException($"{className} is not served yet");
         }
 
         using var tensors = golden.OpenTensors();

@@ -15,7 +15,7 @@ internal static class SingleFileCases
         using var keyMap = JsonDocument.Parse(File.ReadAllBytes(golden.PathOf("keymap")));
         if (keyMap.RootElement.TryGetProperty("text_encoder_2", out var second) && second.EnumerateObject().Any())
         {
-            throw new NotCoveredException("single files with two text encoders (SDXL) belong to a later issue");
+            throw new NotCoveredException("single files with two text encoders (SDXL) are not served yet");
         }
 
         using var folder = new TemporaryFolder();

@@ -52,7 +52,10 @@ internal sealed class EmbeddedFleet : IAsyncDisposable
             var encoder = Task.Run(() => fleet.StartAsync(EncoderHost.Create, stage, cancellation), cancellation);
             fleet.starting = Task.WhenAll(encoder, prepare(fleet.Registry));
             fleet.Decoder = await fleet.StartAsync(DecoderHost.Create, stage, cancellation);
-            fleet.Denoiser = await fleet.StartAsync(DenoiserHost.Create, [.. stage, $"--Decoder:Address={fleet.Decoder}"], cancellation);
+
+            // Alone in its call of the network a picture does not depend on its batch, so that any picture can be replayed byte for byte.
+            fleet.Denoiser = await fleet.StartAsync(
+                DenoiserHost.Create, [.. stage, $"--Decoder:Address={fleet.Decoder}", "--Denoiser:MaxBatchPictures=1"], cancellation);
             fleet.Encoder = await encoder;
             fleet.Gateway = await fleet.StartAsync(
                 GatewayHost.Create,
