@@ -20,9 +20,13 @@ internal sealed class LocalFleet : IAsyncDisposable
     /// <summary>Starts the services and publishes the checkpoint as "benchmark".</summary>
     public static async Task<LocalFleet> StartAsync(string checkpoint)
     {
-        var fleet = await EmbeddedFleet.StartAsync(new EmbeddedSettings(LogLevel.Warning), CancellationToken.None);
-        using var registry = new RegistryClient(fleet.Registry);
-        await registry.PushAsync(checkpoint, "benchmark");
+        async Task PublishAsync(string registryAddress)
+        {
+            using var registry = new RegistryClient(registryAddress);
+            await registry.PushAsync(checkpoint, "benchmark");
+        }
+
+        var fleet = await EmbeddedFleet.StartAsync(new EmbeddedSettings(LogLevel.Warning), PublishAsync, CancellationToken.None);
         return new LocalFleet(fleet);
     }
 

@@ -14,7 +14,7 @@ public sealed class FleetClient : IDisposable
     private readonly Generation.GenerationClient generation;
     private readonly FleetClientOptions options;
 
-    /// <summary>Connects to a gateway by its address, for example <c>http://localhost:5000</c>.</summary>
+    /// <summary>Connects to a gateway by its address, for example <c>http://localhost:7860</c>.</summary>
     public FleetClient(string address, FleetClientOptions? options = null)
         : this(Connect(address), options)
     {

@@ -3,7 +3,7 @@ namespace Fleet.Client;
 /// <summary>Settings of a <see cref="FleetClient"/>.</summary>
 public sealed class FleetClientOptions
 {
-    /// <summary>The gateway, for example <c>http://localhost:5000</c>; used where no address or channel is given otherwise.</summary>
+    /// <summary>The gateway, for example <c>http://localhost:7860</c>; used where no address or channel is given otherwise.</summary>
     public string? Address { get; set; }
 
     /// <summary>How often a generation is tried in all, first try included. At least 1.</summary>

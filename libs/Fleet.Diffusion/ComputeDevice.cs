@@ -30,15 +30,15 @@ public sealed class ComputeDevice
     public static ComputeDevice Open(string device, string dtype = "", int threads = 0)
     {
         TorchRuntime.EnsureLoaded();
+        if (device.StartsWith("cuda", StringComparison.Ordinal) && !cuda.is_available()) // parsing its name would fail with pages of a trace
+        {
+            throw new ArgumentException(
+                $"Device '{device}' was asked for and this build or machine has no CUDA: build with -p:TorchBackend=cuda, and check that the NVIDIA driver is loaded.", nameof(device));
+        }
+
         var parsed = torch.device(device);
         if (parsed.type == DeviceType.CUDA)
         {
-            if (!cuda.is_available())
-            {
-                throw new ArgumentException(
-                    $"Device '{device}' was asked for and this build or machine has no CUDA: build with -p:TorchBackend=cuda, and check that the NVIDIA driver is loaded.", nameof(device));
-            }
-
             if (parsed.index >= cuda.device_count())
             {
                 throw new ArgumentException($"Device '{device}' was asked for and the machine has {cuda.device_count()} GPUs, numbered from 0.", nameof(device));

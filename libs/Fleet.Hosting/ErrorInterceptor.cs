@@ -31,7 +31,7 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
     {
         try
         {
-            return await continuation(requests, context);
+            return await continuation(new CallerStream<TRequest>(requests), context);
         }
         catch (Exception e)
         {
@@ -60,7 +60,7 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
     {
         try
         {
-            await continuation(requests, responses, context);
+            await continuation(new CallerStream<TRequest>(requests), responses, context);
         }
         catch (Exception e)
         {
@@ -116,6 +116,24 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
         new(new Status(code, e.Message, e), trailers ?? []);
 
     private static RpcException Status(StatusCode code, string message) => new(new Status(code, message));
+
+    // Reading fails only because the caller is gone, which may be noticed here before the call's token says so.
+    private sealed class CallerStream<T>(IAsyncStreamReader<T> requests) : IAsyncStreamReader<T>
+    {
+        public T Current => requests.Current;
+
+        public async Task<bool> MoveNext(CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await requests.MoveNext(cancellationToken);
+            }
+            catch (IOException e)
+            {
+                throw new OperationCanceledException("The caller went away.", e);
+            }
+        }
+    }
 
     private static partial class Log
     {

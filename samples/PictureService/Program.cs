@@ -16,7 +16,7 @@ public static class PictureHost
         var builder = WebApplication.CreateBuilder(args);
         builder.Services.AddFleetClient(fleet =>
         {
-            fleet.Address = builder.Configuration["Fleet:Address"] ?? "http://localhost:5000";
+            fleet.Address = builder.Configuration["Fleet:Address"] ?? "http://localhost:7860";
             fleet.Timeout = TimeSpan.FromMinutes(5);
         });
         builder.Services.AddHealthChecks().AddCheck<FleetHealth>("fleet", timeout: TimeSpan.FromSeconds(5));

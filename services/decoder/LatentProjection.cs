@@ -22,16 +22,17 @@ internal sealed class LatentProjection
         this.channels = channels;
     }
 
-    /// <summary>Decodes a picture of noise and takes the least-squares fit of its colours. Latents have a variance of about 1, and so has the noise.</summary>
+    /// <summary>Decodes one picture of noise and takes the least-squares fit of its colours. Like latents, the noise has a variance of 1 and holds both detail and larger areas.</summary>
     public static LatentProjection Fit(DecoderModel model, Device device)
     {
         const int Side = 16;
-        const int Patch = 2; // equal neighbours, since a latent's colour is what it has among its like
+        const int Patch = 4;
         using var inference = no_grad();
         using var scope = NewDisposeScope();
         using var noise = new NoiseGenerator(0);
         int channels = model.LatentChannels;
-        var latents = noise.Draw(1, channels, Side / Patch, Side / Patch).repeat_interleave(Patch, 2).repeat_interleave(Patch, 3);
+        var areas = noise.Draw(1, channels, Side / Patch, Side / Patch).repeat_interleave(Patch, 2).repeat_interleave(Patch, 3);
+        var latents = (areas + noise.Draw(1, channels, Side, Side)) / Math.Sqrt(2);
         var decoded = model.Autoencoder.Decode(model.FromDenoiser(latents.to(device))).to(float64).cpu().clamp(-1, 1);
         var colours = nn.functional.adaptive_avg_pool2d(decoded, Side);
 

@@ -56,11 +56,12 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
         DenoiseJob job, DenoisingWork work, ChannelWriter<DenoiseResponse> output, DateTime deadline, CancellationTokenSource cancellation)
     {
         Exception? failure = null;
-        async Task Guard(Task part)
+        DenoiseDone? done = null;
+        async Task Guard(Func<Task> part)
         {
             try
             {
-                await part;
+                await part();
             }
             catch (Exception e)
             {
@@ -73,8 +74,12 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
         {
             using var decoding = await DecoderStream.OpenAsync(decoder, job.Start, deadline, cancellation.Token);
             await Task.WhenAll(
-                Guard(DenoiseAsync(job, work, decoding, output, cancellation.Token)),
-                Guard(decoding.RelayAsync(output, cancellation.Token)));
+                Guard(async () => done = await DenoiseAsync(job, work, decoding, output, cancellation.Token)),
+                Guard(() => decoding.RelayAsync(output, cancellation.Token)));
+            if (failure is null)
+            {
+                await output.WriteAsync(new DenoiseResponse { Done = done }, cancellation.Token);
+            }
         }
         catch (Exception e)
         {
@@ -84,7 +89,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
         output.Complete(failure);
     }
 
-    private async Task DenoiseAsync(
+    private async Task<DenoiseDone?> DenoiseAsync(
         DenoiseJob job, DenoisingWork work, DecoderStream decoding, ChannelWriter<DenoiseResponse> output, CancellationToken cancellation)
     {
         await output.WriteAsync(
@@ -93,6 +98,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
                 Accepted = new DenoiseAccepted { Version = job.Start.Version, Steps = work.StepsToRun, Scheduler = work.Scheduler.Name },
             },
             cancellation);
+        DenoiseDone? done = null;
         await foreach (var next in engine.RunAsync(work, cancellation))
         {
             switch (next)
@@ -120,19 +126,16 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
                     break;
                 case Finished finished:
                     await decoding.CompleteAsync();
-                    await output.WriteAsync(
-                        new DenoiseResponse
-                        {
-                            Done = new DenoiseDone
-                            {
-                                QueueUs = (long)finished.Queued.TotalMicroseconds,
-                                ComputeUs = (long)finished.Computed.TotalMicroseconds,
-                                NetworkCalls = work.Calls,
-                            },
-                        },
-                        cancellation);
+                    done = new DenoiseDone
+                    {
+                        QueueUs = (long)finished.Queued.TotalMicroseconds,
+                        ComputeUs = (long)finished.Computed.TotalMicroseconds,
+                        NetworkCalls = work.Calls,
+                    };
                     break;
             }
         }
+
+        return done;
     }
 }

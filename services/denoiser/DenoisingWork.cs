@@ -1,4 +1,4 @@
-using Fleet.Contracts;
+using Fleet.Contracts.Denoiser.V1;
 using Fleet.Diffusion.Sampling;
 using Fleet.Hosting;
 using TorchSharp;
@@ -28,12 +28,8 @@ internal sealed class DenoisingWork : IDisposable
         PreviewInterval = start.PreviewInterval;
         Steps = start.Steps;
         Scheduler = model.Choose(start.Scheduler);
-        sampler = Sampler.Create(Scheduler.Config, start.Steps);
-        startCall = start.Init is null ? 0 : sampler.StartCall(start.Init.Strength);
-        if (startCall == sampler.Timesteps.Count)
-        {
-            throw new InvalidRequestException("init.strength", start.Init!.Strength, $"give at least {1.0 / start.Steps:0.####}, so that one of {start.Steps} steps is run");
-        }
+        sampler = Plan(start, Scheduler.Config);
+        startCall = StartCall(start, sampler);
 
         int channels = model.LatentChannels;
         CheckShapes(job, model);
@@ -93,6 +89,31 @@ internal sealed class DenoisingWork : IDisposable
         rows.ForEach(row => row.Dispose());
         generators.ForEach(generator => generator.Dispose());
         tensors.ForEach(tensor => tensor.Dispose());
+    }
+
+    private static Sampler Plan(DenoiseStart start, SchedulerConfig config)
+    {
+        try
+        {
+            return Sampler.Create(config, start.Steps);
+        }
+        catch (Exception e) when (e is SchedulerException or ArgumentOutOfRangeException)
+        {
+            throw new InvalidRequestException("steps", start.Steps, e.Message.TrimEnd('.'));
+        }
+    }
+
+    private static int StartCall(DenoiseStart start, Sampler sampler)
+    {
+        if (start.Init is not { } init)
+        {
+            return 0;
+        }
+
+        return (int)(sampler.Steps * init.Strength) > 0
+            ? sampler.StartCall(init.Strength)
+            : throw new InvalidRequestException(
+                "init.strength", init.Strength, $"give at least {1.0 / start.Steps:0.####}, so that one of {start.Steps} steps is run");
     }
 
     private int StepAt(int call)

@@ -16,7 +16,7 @@ public sealed class InterruptionTests(RunningFleet fleet) : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are sent as POSIX has them.");
         using var process = Program.Start(
-            "generate", "a fox", "--steps", "1000", "--size", "256", "--id", "to-be-stopped", "-o", "never.png", "--json", "--fleet", fleet.Gateway);
+            "generate", "a fox", "--steps", "1000", "--sampler", "euler", "--id", "to-be-stopped", "-o", "never.png", "--json", "--fleet", fleet.Gateway);
         string seen = await ReadUntilAsync(process.StandardOutput, "progress");
 
         Signals.Send(process, Signals.Interrupt);
@@ -33,7 +33,7 @@ public sealed class InterruptionTests(RunningFleet fleet) : IDisposable
     public async Task Generate_CtrlCWithAnEmbeddedFleet_EndsSoon()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are sent as POSIX has them.");
-        using var process = Program.Start("generate", "a fox", "--steps", "1000", "--size", "256", "--json", "--threads", "1");
+        using var process = Program.Start("generate", "a fox", "--steps", "1000", "--sampler", "euler", "--json", "--threads", "1");
         string seen = await ReadUntilAsync(process.StandardOutput, "progress");
 
         Signals.Send(process, Signals.Interrupt);

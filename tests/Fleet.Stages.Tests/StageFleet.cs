@@ -1,5 +1,6 @@
 using Fleet.Client.Registry;
 using Fleet.Decoder;
+using Fleet.Denoiser;
 using Fleet.Encoder;
 using Fleet.Hosting;
 using Fleet.Registry;
@@ -12,7 +13,7 @@ using Microsoft.AspNetCore.Builder;
 
 namespace Fleet.Stages.Tests;
 
-/// <summary>A registry with a tiny model, an encoder and a decoder, each the real host on a port of its own.</summary>
+/// <summary>A registry with a tiny model, an encoder, a denoiser and a decoder, each the real host on a port of its own.</summary>
 public sealed class StageFleet : IAsyncLifetime
 {
     private readonly TemporaryFolder folder = new();
@@ -27,12 +28,19 @@ public sealed class StageFleet : IAsyncLifetime
 
     public GrpcChannel Decoder { get; private set; } = null!;
 
+    public string DecoderAddress { get; private set; } = "";
+
+    public GrpcChannel Denoiser { get; private set; } = null!;
+
     public async ValueTask InitializeAsync()
     {
         registryAddress = (await StartAsync(RegistryHost.Create, $"--Registry:DataPath={folder["registry"]}")).Urls.Single();
         Version = await PushAsync(Path.Combine(Repository.OwnGolden, "models", "sd1"));
         Encoder = Open(await StartStageAsync(EncoderHost.Create));
-        Decoder = Open(await StartStageAsync(DecoderHost.Create));
+        var decoder = await StartStageAsync(DecoderHost.Create);
+        DecoderAddress = decoder.Urls.Single();
+        Decoder = Open(decoder);
+        Denoiser = Open(await StartStageAsync(DenoiserHost.Create, $"--Decoder:Address={DecoderAddress}"));
     }
 
     public async ValueTask DisposeAsync()

@@ -81,7 +81,7 @@ public sealed record AutoencoderKLConfig
             LatentChannels = read.Int("latent_channels", 4),
             ScalingFactor = read.Double("scaling_factor", 0.18215),
             ShiftFactor = read.Double("shift_factor", 0),
-            SampleSize = read.Int("sample_size", 32),
+            SampleSize = read.IntPerLevel("sample_size", 2, 32)[0], // a number, or height and width
             ForceUpcast = read.Bool("force_upcast", true),
             BlockOutChannels = channels,
             LayersPerBlock = read.Int("layers_per_block", 1),
@@ -396,12 +396,11 @@ internal static class AutoencoderParts
     public static ModuleList<ResnetBlock> Resnets(AutoencoderKLConfig config, int inputs, int outputs, int count) =>
         new([.. Enumerable.Range(0, count).Select(i => new ResnetBlock(i == 0 ? inputs : outputs, outputs, Options(config)))]);
 
-    /// <summary>The output of the last block. At full size one activation is 268 MB, so each is freed once the next one is there.</summary>
     public static Tensor Through(Tensor x, IEnumerable<Module<Tensor, Tensor>> blocks) => Chain(x, blocks, (block, h) => block.call(h));
 
-    /// <inheritdoc cref="Through(Tensor, IEnumerable{Module{Tensor, Tensor}})"/>
     public static Tensor Through(Tensor x, IEnumerable<ResnetBlock> blocks) => Chain(x, blocks, (block, h) => block.call(h, null));
 
+    // An activation at full size is up to 268 MB, so each is freed as soon as the next one is there.
     private static Tensor Chain<T>(Tensor input, IEnumerable<T> blocks, Func<T, Tensor, Tensor> call)
     {
         var x = input;

@@ -163,6 +163,8 @@ public sealed class ClipTextModel : Module
 
 internal sealed class ClipTextTransformer : Module
 {
+    public readonly LayerNorm final_layer_norm;
+
     private readonly ClipTextEmbeddings embeddings;
     private readonly ClipEncoder encoder;
 
@@ -174,8 +176,6 @@ internal sealed class ClipTextTransformer : Module
         final_layer_norm = ShapeOnly.LayerNorm(config.HiddenSize, config.LayerNormEps);
         RegisterComponents();
     }
-
-    public readonly LayerNorm final_layer_norm;
 
     public IReadOnlyList<Tensor> HiddenStates(Tensor inputIds, Tensor? attentionMask, int layers)
     {

@@ -37,7 +37,7 @@ public abstract class Sampler
     public int Steps { get; private protected init; }
 
     /// <summary>Plans a number of steps.</summary>
-    /// <exception cref="SchedulerException">The settings contradict each other or have no sampler.</exception>
+    /// <exception cref="SchedulerException">The settings contradict each other or this number of steps, or have no sampler.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than one step, or more than training timesteps.</exception>
     public static Sampler Create(SchedulerConfig config, int steps)
     {
@@ -47,7 +47,12 @@ public abstract class Sampler
                 nameof(steps), steps, $"steps = {steps}; this model takes 1 to {config.TrainTimesteps} steps.");
         }
 
-        return config.Class.Create(config, new StepPlan(steps, null, null));
+        var sampler = config.Class.Create(config, new StepPlan(steps, null, null));
+        return sampler is AlphaSampler && sampler.Timesteps[0] >= config.TrainTimesteps
+            ? throw new SchedulerException(
+                $"{steps} steps of {config.ClassName} with leading spacing and steps_offset {config.StepsOffset} begin at timestep {sampler.Timesteps[0]}, " +
+                $"and the model knows timesteps up to {config.TrainTimesteps - 1}; give fewer steps, or spacing trailing.")
+            : sampler;
     }
 
     /// <summary>Plans a step at each of the given training timesteps, which fall.</summary>

@@ -21,7 +21,7 @@ internal abstract class SigmaSampler : Sampler
         return x / MathF.Sqrt(sigma * sigma + 1);
     }
 
-    public override Tensor AddNoise(Tensor x0, Tensor noise, int call) => AddNoise(x0, noise, Sigmas[call / CallsPerStep]);
+    public override Tensor AddNoise(Tensor x0, Tensor noise, int call) => AddNoise(x0, noise, LevelAt(call));
 
     public override Tensor AddTrainingNoise(Tensor x0, Tensor noise, double timestep) =>
         AddNoise(x0, noise, TrainingSigma(timestep));
@@ -35,13 +35,16 @@ internal abstract class SigmaSampler : Sampler
     // trained, a timestep may then stand for another noise level, or for none.
     private protected float SigmaInFullPlan(double timestep)
     {
-        var full = Create(Config, Config.TrainTimesteps);
+        var full = (SigmaSampler)Create(Config, Config.TrainTimesteps);
         int[] calls = [.. Enumerable.Range(0, full.Timesteps.Count).Where(call => full.Timesteps[call] == timestep).Take(2)];
         return calls.Length > 0
-            ? full.Sigmas[(calls[^1] + CallsPerStep - 1) / CallsPerStep]
+            ? full.LevelAt(calls[^1])
             : throw new ArgumentOutOfRangeException(
                 nameof(timestep), timestep, $"{Config.ClassName} with {Config.SigmaShape} sigmas has no noise level there.");
     }
+
+    // The noise level that diffusers gives for a call: inside a step of two calls, that of the step's end.
+    private float LevelAt(int call) => Sigmas[(call + CallsPerStep - 1) / CallsPerStep];
 
     private protected double InitialSigma()
     {

@@ -117,7 +117,7 @@ internal static partial class ConfigFile
     public static JsonElement Parse(string json)
     {
         string strict = BareInfinity().Replace(json, match => match.Groups["sign"].Success ? $"{match.Groups["sign"].Value}1e999" : match.Value);
-        var root = JsonDocument.Parse(strict).RootElement;
+        var root = JsonElement.Parse(strict);
         return root.ValueKind == JsonValueKind.Object ? root : throw new JsonException("an object is needed at the top");
     }
 

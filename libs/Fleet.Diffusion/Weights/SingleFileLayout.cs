@@ -87,6 +87,12 @@ public static partial class SingleFileLayout
     public static IReadOnlyDictionary<string, string> InferConfigs(SafetensorsHeader header)
     {
         var configs = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (header.Entries.Any(entry => entry.Name.StartsWith($"{UNetPrefix}label_emb.", StringComparison.Ordinal)))
+        {
+            throw new CheckpointException(
+                $"The file's network has a second conditioning ({UNetPrefix}label_emb), as SDXL and upscalers have; SD 1.x and 2.x are supported.");
+        }
+
         var components = header.Entries.Select(entry => ComponentOf(entry.Name)).ToHashSet();
         bool second = IsOpenClip(header) || header.Find($"{UNetPrefix}input_blocks.1.1.proj_in.weight") is { Shape.Count: 2 };
         if (components.Contains("unet"))

@@ -4,11 +4,15 @@ using static TorchSharp.torch;
 
 namespace Fleet.Diffusion.Weights;
 
-/// <summary>An open safetensors file whose tensors are either mapped or read into memory of their own.</summary>
+/// <summary>An open safetensors file whose tensors are either mapped or converted into memory of their own.</summary>
 internal sealed class WeightFile : IDisposable
 {
+    private const int PieceBytes = 4 << 20;
+
     private readonly SafetensorsFile mapped;
     private readonly SafeFileHandle handle;
+
+    private Tensor? piece;
 
     public WeightFile(string path)
     {
@@ -24,25 +28,53 @@ internal sealed class WeightFile : IDisposable
     /// <summary>A view of the file.</summary>
     public Tensor Map(SafetensorsEntry entry) => mapped.Read(entry.Name);
 
-    /// <summary>A copy. Mapping what is only converted would leave its pages resident beside the result.</summary>
-    public Tensor Copy(SafetensorsEntry entry)
+    /// <summary>
+    /// Elements <paramref name="first"/> to first + count of a tensor in another dtype, as one row. Read piece by piece: mapping
+    /// what is only converted would leave its pages resident beside the result, and so would a copy as large as the tensor.
+    /// </summary>
+    public Tensor Convert(SafetensorsEntry entry, long first, long count, ScalarType dtype)
     {
-        var copy = empty([.. entry.Shape], entry.DType.ToScalarType());
-        var bytes = copy.bytes;
-        long offset = Header.DataStart + entry.Begin;
-        for (int done = 0; done < bytes.Length;)
+        using var scope = NewDisposeScope();
+        var result = empty(count, dtype);
+        int size = entry.DType.ByteSize();
+        var source = Piece(entry.DType);
+        long offset = Header.DataStart + entry.Begin + first * size;
+        for (long done = 0, length; done < count; done += length)
         {
-            int got = RandomAccess.Read(handle, bytes[done..], offset + done);
-            done += got > 0 ? got : throw new CheckpointException($"{Path} ended inside tensor '{entry.Name}': it was cut while it was read.");
+            length = Math.Min(source.numel(), count - done);
+            ReadExactly(source.bytes[..(int)(length * size)], offset + done * size, entry.Name);
+            result.narrow(0, done, length).copy_(source.narrow(0, 0, length));
         }
 
-        return copy;
+        return scope.MoveToOuter(result);
     }
 
     public void Dispose()
     {
         handle.Dispose();
         mapped.Dispose();
+        piece?.Dispose();
+    }
+
+    // One for all tensors of a file: allocating it anew for each leaves holes in the heap, up to a seventh of the weights.
+    private Tensor Piece(SafetensorsDType dtype)
+    {
+        if (piece is null || piece.dtype != dtype.ToScalarType())
+        {
+            piece?.Dispose();
+            piece = empty(PieceBytes / dtype.ByteSize(), dtype.ToScalarType()).DetachFromDisposeScope();
+        }
+
+        return piece;
+    }
+
+    private void ReadExactly(Span<byte> bytes, long offset, string tensor)
+    {
+        for (int done = 0; done < bytes.Length;)
+        {
+            int got = RandomAccess.Read(handle, bytes[done..], offset + done);
+            done += got > 0 ? got : throw new CheckpointException($"{Path} ended inside tensor '{tensor}': it was cut while it was read.");
+        }
     }
 }
 
@@ -58,13 +90,22 @@ internal sealed record StoredTensor(WeightFile File, SafetensorsEntry Entry, int
         }
     }
 
-    /// <summary>The values in the file's dtype; a view of the mapped file if <paramref name="mapped"/>.</summary>
-    public Tensor Read(bool mapped)
+    /// <summary>The values as a view of the mapped file, in its dtype.</summary>
+    public Tensor Map()
     {
         using var scope = NewDisposeScope();
-        var whole = mapped ? File.Map(Entry) : File.Copy(Entry);
-        long rows = Parts == 1 ? 0 : Entry.Shape[0] / Parts;
-        var part = Parts == 1 ? whole : whole.narrow(0, Part * rows, rows);
-        return scope.MoveToOuter(Transposed ? part.t().contiguous() : part);
+        var whole = File.Map(Entry);
+        return scope.MoveToOuter(Turned(Parts == 1 ? whole : whole.narrow(0, Part * (Entry.Shape[0] / Parts), Entry.Shape[0] / Parts)));
     }
+
+    /// <summary>The values in another dtype, in memory of their own.</summary>
+    public Tensor Convert(ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        long count = Shape.Aggregate(1L, (product, length) => product * length);
+        long[] stored = Transposed ? [.. Shape.Reverse()] : [.. Shape];
+        return scope.MoveToOuter(Turned(File.Convert(Entry, Part * count, count, dtype).view(stored)));
+    }
+
+    private Tensor Turned(Tensor values) => Transposed ? values.t().contiguous() : values;
 }

@@ -9,7 +9,7 @@ namespace Fleet.Diffusion.Weights;
 
 /// <summary>
 /// Gives the parameters of a model their values. A tensor that has the wanted dtype becomes the parameter as it lies in the
-/// mapped file; any other is converted on its own, so that there is never more than one beside the result.
+/// mapped file; any other is read and converted piece by piece, so that memory holds the result and little else.
 /// </summary>
 internal static class WeightLoader
 {
@@ -25,7 +25,7 @@ internal static class WeightLoader
             using var scope = NewDisposeScope();
             var source = stored[key];
             bool asItIs = source.Entry.DType.ToScalarType() == dtype && device.type == DeviceType.CPU;
-            var values = source.Read(mapped: asItIs).to(dtype).reshape(shape);
+            var values = (asItIs ? source.Map() : source.Convert(dtype)).view(shape);
             RequireFinite(component, key, source, values);
             slot(new Parameter(values.to(device).DetachFromDisposeScope(), requires_grad: false));
         }

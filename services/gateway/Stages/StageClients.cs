@@ -2,6 +2,7 @@ using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Denoiser.V1;
 using Fleet.Contracts.Encoder.V1;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Hosting;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Options;
 
@@ -32,19 +33,7 @@ internal sealed class StageClients : IDisposable
 
     private GrpcChannel Open(Uri address)
     {
-        var channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
-        {
-            HttpHandler = new SocketsHttpHandler
-            {
-                ConnectTimeout = TimeSpan.FromSeconds(5),
-
-                // Without pings a stage that lost power in the middle of a stream would look like one that thinks.
-                KeepAlivePingDelay = TimeSpan.FromSeconds(15),
-                KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
-                EnableMultipleHttp2Connections = true,
-            },
-            DisposeHttpClient = true,
-        });
+        var channel = StageChannel.Open(address);
         channels.Add(channel);
         return channel;
     }

@@ -84,6 +84,24 @@ public sealed class ForwardTests
         (tiled - whole).abs().mean().item<float>().Should().BeLessThan(0.5f * whole.abs().mean().item<float>());
     }
 
+    [Theory]
+    [InlineData(ScalarType.BFloat16, 0.1)]
+    [InlineData(ScalarType.Float16, 0.02)]
+    public void UNetForward_HalfPrecision_IsCloseToFloat32(ScalarType dtype, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        using var checkpoint = Checkpoint.Open(CheckpointFiles.Golden("sd2"));
+        using var full = UNet2DConditionModel.Load(checkpoint);
+        using var half = UNet2DConditionModel.Load(checkpoint, dtype: dtype);
+        Tensor sample = (arange(4 * 16 * 16, ScalarType.Float32) / 100).sin().view(1, 4, 16, 16), embeddings = ones(1, 77, 40), timestep = tensor(500);
+
+        var expected = full.forward(sample, timestep, embeddings);
+        var got = half.forward(sample.to(dtype), timestep, embeddings.to(dtype));
+
+        got.dtype.Should().Be(dtype);
+        (got.to(ScalarType.Float32) - expected).abs().max().item<float>().Should().BeLessThan((float)tolerance);
+    }
+
     [Fact]
     public void UNetForward_WrongWidths_AreNamedWithTheNumbers()
     {

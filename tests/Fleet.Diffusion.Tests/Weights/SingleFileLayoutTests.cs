@@ -126,6 +126,13 @@ public sealed class SingleFileLayoutTests
             .Should().Throw<CheckpointException>().WithMessage("*not in the original layout*model.diffusion_model.*");
     }
 
+    [Fact]
+    public void InferConfigs_FileOfSdxl_IsRefusedByFamily()
+    {
+        FluentActions.Invoking(() => SingleFileLayout.InferConfigs(CheckpointFiles.Header(("model.diffusion_model.label_emb.0.0.weight", [1280, 2816]))))
+            .Should().Throw<CheckpointException>().WithMessage("*SDXL*SD 1.x and 2.x are supported*");
+    }
+
     private static void AddTensors(string path, params string[] names)
     {
         var tensors = new List<(string, Tensor)>();

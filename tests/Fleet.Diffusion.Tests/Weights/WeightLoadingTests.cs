@@ -101,6 +101,33 @@ public sealed class WeightLoadingTests
         vae.Dispose();
     }
 
+    [Fact]
+    public void Load_FilesDType_ParametersAreViewsOfTheMappedFile()
+    {
+        using var checkpoint = Checkpoint.Open(CheckpointFiles.Golden("sd1"));
+
+        using var unet = UNet2DConditionModel.Load(checkpoint);
+
+        long bytes = new FileInfo(Path.Combine(CheckpointFiles.Golden("sd1"), CheckpointFiles.UNetWeights)).Length;
+        unet.parameters().Should().OnlyContain(p => p.storage<float>().Count == bytes / sizeof(float));
+    }
+
+    [Fact]
+    public void Dispose_OfTheModel_ReleasesTheMappedFile()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "mappings are looked up in /proc");
+        using var folder = CheckpointFiles.Copy("sd1");
+        UNet2DConditionModel unet;
+        using (var checkpoint = Checkpoint.Open(folder.Path))
+        {
+            unet = UNet2DConditionModel.Load(checkpoint);
+        }
+
+        File.ReadAllText("/proc/self/maps").Should().Contain(folder.Path);
+        unet.Dispose();
+        File.ReadAllText("/proc/self/maps").Should().NotContain(folder.Path);
+    }
+
     [Theory]
     [InlineData(ScalarType.Float16)]
     [InlineData(ScalarType.BFloat16)]

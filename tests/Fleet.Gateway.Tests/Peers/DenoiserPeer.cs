@@ -18,7 +18,7 @@ internal enum Moment
 internal sealed record Happening(int Attempt, Moment Moment, int Number, ServerCallContext Context);
 
 // Makes pictures whose bytes follow from the seed, and does what a test asks for at any moment: fail, hang up, wait.
-internal sealed class DenoiserPeer : Denoiser.DenoiserBase
+internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.DenoiserBase
 {
     public const int StepMicroseconds = 10_000;
     public const int PictureBytes = 300_000;

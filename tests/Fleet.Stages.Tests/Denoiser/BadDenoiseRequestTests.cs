@@ -23,7 +23,8 @@ public sealed class BadDenoiseRequestTests(StageFleet fleet)
         { "guidance NaN", start => start.GuidanceScale = double.NaN, InvalidArgument, "guidance_scale is NaN; give a number from 0 to 100" },
         { "guidance_rescale", start => start.GuidanceRescale = 1.5, InvalidArgument, "guidance_rescale is 1.5" },
         { "scheduler", start => start.Scheduler = new SchedulerChoice { Name = "magic" }, InvalidArgument, "Unknown scheduler 'magic'. Possible: " },
-        { "sigmas", start => start.Scheduler = new SchedulerChoice { Name = "ddim", Sigmas = "karras" }, InvalidArgument, "karras" },
+        { "sigmas", start => start.Scheduler = new SchedulerChoice { Name = "ddim", Sigmas = "karras" }, InvalidArgument, "ddim has no choice of sigmas" },
+        { "steps beyond the schedule", start => (start.Steps, start.Scheduler) = (1000, new SchedulerChoice { Name = "ddim" }), InvalidArgument, "steps is 1000; 1000 steps of DDIMScheduler with leading spacing and steps_offset 1 begin at timestep 1000" },
         { "strength", start => start.Init = new InitImage { Strength = double.NaN }, InvalidArgument, "init.strength is NaN; give a number above 0" },
         { "mask without picture", start => start.Inpaint = true, InvalidArgument, "inpaint is True; set init" },
         { "output", start => start.Output = null, InvalidArgument, "output is not set" },
@@ -93,7 +94,7 @@ public sealed class BadDenoiseRequestTests(StageFleet fleet)
             DenoiserHost.Create, $"--Decoder:Address={fleet.DecoderAddress}", "--Denoiser:MaxRunningPictures=1", "--Slice:QueueCapacity=1");
         using var channel = fleet.Open(host);
         var endless = DenoiseCall.Start(fleet.Version);
-        endless.Steps = 1000;
+        endless.Steps = 999;
         endless.Scheduler = new SchedulerChoice { Name = "ddim" };
         using var first = await BeginAsync(channel, endless, until: response => response.Progress is { Step: > 0 });
         using var second = await BeginAsync(channel, endless, until: response => response.Progress is not null);

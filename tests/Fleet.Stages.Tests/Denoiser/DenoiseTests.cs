@@ -22,7 +22,7 @@ public sealed class DenoiseTests(StageFleet fleet)
         var trailers = responses.Where(r => r.Decoded?.Image?.Trailer is not null).Select(r => r.Decoded.Image).ToList();
         trailers.Select(image => (image.ImageIndex, image.Trailer.Seed)).Should().BeEquivalentTo([(0, 7L), (1, 8L)]);
         responses.Count(r => r.Done is not null).Should().Be(1);
-        responses.First(r => r.Done is not null).Done.NetworkCalls.Should().Be(5, "PNDM runs its second timestep twice");
+        responses[^1].Done.NetworkCalls.Should().Be(5, "PNDM runs its second timestep twice");
     }
 
     [Fact]
@@ -138,7 +138,7 @@ public sealed class DenoiseTests(StageFleet fleet)
     public async Task Denoise_CallerGoesAway_FreesItsRowAndServesOthers()
     {
         var start = DenoiseCall.Start(fleet.Version);
-        start.Steps = 1000;
+        start.Steps = 999;
         start.Scheduler = new SchedulerChoice { Name = "ddim" };
         using var cancellation = new CancellationTokenSource();
         using (var call = new Contracts.Denoiser.V1.Denoiser.DenoiserClient(fleet.Denoiser).Denoise(cancellationToken: cancellation.Token))

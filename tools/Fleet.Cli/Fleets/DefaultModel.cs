@@ -41,7 +41,7 @@ internal static class DefaultModel
     {
         if (model == Tiny)
         {
-            output.Notice($"{Tiny} has random weights, so this is noise; 'fleet models push' takes a real model, --model uses it");
+            output.Notice($"{Tiny} has random weights: this is noise. A real model is one 'fleet models push' away");
         }
     }
 }

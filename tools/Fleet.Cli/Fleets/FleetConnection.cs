@@ -26,21 +26,11 @@ internal sealed class FleetConnection : IAsyncDisposable
             return new FleetConnection(gateway, null);
         }
 
-        var embedded = await EmbeddedFleet.StartAsync(parsed.EmbeddedSettings(), cancellation);
-        try
-        {
-            if (DefaultModel.IsMeantBy(model))
-            {
-                await DefaultModel.EnsureAsync(embedded.Registry, output, cancellation);
-            }
-
-            return new FleetConnection(embedded.Gateway, embedded);
-        }
-        catch
-        {
-            await embedded.DisposeAsync();
-            throw;
-        }
+        var embedded = await EmbeddedFleet.StartAsync(
+            parsed.EmbeddedSettings(),
+            registry => DefaultModel.IsMeantBy(model) ? DefaultModel.EnsureAsync(registry, output, cancellation) : Task.CompletedTask,
+            cancellation);
+        return new FleetConnection(embedded.Gateway, embedded);
     }
 
     public async ValueTask DisposeAsync()

@@ -12,6 +12,20 @@ internal static class FleetHome
             : Path.Combine(
                 Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "fleet"));
 
+    /// <summary>Creates the folder when there is none.</summary>
+    public static void MustBeUsable()
+    {
+        try
+        {
+            Directory.CreateDirectory(Folder);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(
+                ExitCode.InputOutput, $"the data folder {Folder} cannot be created: {exception.Message}", $"name another one with {Variable}", exception);
+        }
+    }
+
     /// <summary>The registry's database and blobs.</summary>
     public static string Registry => Path.Combine(Folder, "registry");
 

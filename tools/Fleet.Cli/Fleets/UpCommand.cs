@@ -51,9 +51,9 @@ internal static class UpCommand
             RegistryPort = PortOf(parsed, PortOfRegistry, RegistryPort),
         };
 
-        await using (var fleet = await EmbeddedFleet.StartAsync(settings, cancellation))
+        await using (var fleet = await EmbeddedFleet.StartAsync(
+            settings, registry => DefaultModel.EnsureAsync(registry, output, cancellation), cancellation))
         {
-            await DefaultModel.EnsureAsync(fleet.Registry, output, cancellation);
             Announce(fleet, output);
             await Task.Delay(Timeout.Infinite, cancellation).ContinueWith(_ => { }, TaskScheduler.Default);
             output.Say("Stopping…");

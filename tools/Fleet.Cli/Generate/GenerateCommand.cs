@@ -58,6 +58,10 @@ internal static class GenerateCommand
                 cancellation);
             Summarise(receipt, output);
         }
+        catch (FleetInvalidRequestException exception)
+        {
+            throw new CommandException(ExitCode.BadInput, GenerateOptions.InOptions(exception.Message), inner: exception);
+        }
         finally
         {
             saved.ForEach(output.Result); // not while the progress is being redrawn
@@ -94,8 +98,9 @@ internal static class GenerateCommand
                 timings.TotalUs, timings.EncodeUs, timings.EncodeImageUs, timings.QueueUs, timings.DenoiseUs, timings.DecodeUs),
             receipt.PromptTokens,
             receipt.NegativePromptTokens));
+        string sampler = recipe.Scheduler.Length > 0 ? $" of {recipe.Scheduler}" : "";
         output.Say(
-            $"{recipe.Model}, {recipe.Width}x{recipe.Height}, {recipe.Steps} steps of {recipe.Scheduler}, guidance {recipe.GuidanceScale}, " +
+            $"{recipe.Model}, {recipe.Width}x{recipe.Height}, {recipe.Steps} steps{sampler}, guidance {recipe.GuidanceScale}, " +
             $"seed {recipe.Seed}, {Units.Duration(TimeSpan.FromMicroseconds(timings.TotalUs))}");
         DefaultModel.SayWhatItIs(recipe.Model, output);
     }

@@ -77,6 +77,23 @@ internal static class GenerateOptions
 
     public static readonly Option<double?> Timeout = ValueOption.Number("--timeout", "SECONDS", "Give up after this time [default: never]");
 
+    // What the options are called in a request, and so in what the fleet says of it.
+    private static readonly (string Field, Option Option)[] Fields =
+    [
+        ("model", Model), ("negative_prompt", NegativePrompt), ("width", Width), ("height", Height), ("steps", Steps), ("guidance_scale", Guidance),
+        ("guidance_rescale", GuidanceRescale), ("seed", Seed), ("count", Count), ("scheduler.name", Sampler), ("scheduler", Sampler),
+        ("scheduler.sigmas", Schedule), ("scheduler.timestep_spacing", Spacing), ("scheduler.eta", Eta), ("clip_skip", ClipSkip),
+        ("init.strength", Strength), ("preview_interval", Previews), ("request_id", Id),
+    ];
+
+    /// <summary>What the fleet says of a request, with the option in place of the field's name.</summary>
+    public static string InOptions(string message)
+    {
+        string field = message.Split(' ')[0];
+        var option = Fields.FirstOrDefault(known => known.Field == field).Option;
+        return option is null ? message : option.Name + message[field.Length..];
+    }
+
     public static void AddTo(Command command)
     {
         command.Arguments.Add(Prompt);
@@ -104,7 +121,7 @@ internal static class GenerateOptions
         string? mask = parsed.GetValue(Mask);
         if (initImage is null && (mask ?? parsed.GetValue(Strength) as object) is not null)
         {
-            throw new CommandException(ExitCode.BadInput, "--mask and --strength need a picture to start from", "give one with --init FILE");
+            throw new CommandException(ExitCode.BadInput, "--mask and --strength need a picture to start from: give one with --init FILE");
         }
 
         int? steps = parsed.GetValue(Steps);

@@ -18,7 +18,7 @@ internal sealed record Failure(int ExitCode, string Message, string? Remedy = nu
         CommandException command => new(command.ExitCode, command.Message, command.Remedy),
         FleetException fleet => From(fleet.StatusCode, OneLine(fleet.Message), address),
         RpcException rpc => From(rpc.StatusCode, OneLine(rpc.Status.Detail), address),
-        OptionsValidationException => new(Cli.ExitCode.BadInput, OneLine(exception.Message)),
+        OptionsValidationException options => new(Cli.ExitCode.BadInput, string.Join("; ", options.Failures.Select(WithoutPreamble))),
         SafetensorsFormatException or ModelSourceException or InvalidDataException => new(Cli.ExitCode.BadData, OneLine(exception.Message)),
         TorchUnavailableException => new(Cli.ExitCode.Unavailable, OneLine(exception.Message), "'fleet doctor' checks the whole machine"),
         FileNotFoundException or DirectoryNotFoundException => new(Cli.ExitCode.NotFound, OneLine(exception.Message)),
@@ -44,6 +44,14 @@ internal sealed record Failure(int ExitCode, string Message, string? Remedy = nu
         StatusCode.Cancelled => new(Cli.ExitCode.Cancelled, "the job was cancelled on the fleet"),
         _ => new(Cli.ExitCode.Internal, $"{status}: {detail}", SeeDetails),
     };
+
+    // "DataAnnotation validation failed for 'Type' members: 'Member' with the error: 'What is wrong.'."
+    private static string WithoutPreamble(string failure)
+    {
+        const string Preamble = "with the error: '";
+        int start = failure.IndexOf(Preamble, StringComparison.Ordinal);
+        return start < 0 ? failure : failure[(start + Preamble.Length)..^2].TrimEnd('.');
+    }
 
     private static string OneLine(string text) => string.Join(' ', text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
 }
