@@ -110,7 +110,8 @@ internal sealed partial class ModelSource(Action<string> notice)
             string folder = configFolders.Select(config => Path.Combine(config, component))
                 .FirstOrDefault(candidate => File.Exists(Path.Combine(candidate, file)))
                 ?? throw new ModelSourceException(path,
-                    $"needs {component}/{file}, which a checkpoint in one file lacks and no configuration folder has; looked in {string.Join(", ", configFolders)}");
+                    $"needs {component}/{file}, which a checkpoint in one file lacks and no configuration folder has; "
+                    + $"looked in {string.Join(", ", configFolders)}");
             foreach (string taken in VisibleFiles(folder).Where(taken => HasExtension(taken, TakenExtensions) && !IsWeights(taken)))
             {
                 Add($"{component}/{Path.GetFileName(taken)}", taken);

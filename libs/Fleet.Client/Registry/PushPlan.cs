@@ -12,7 +12,8 @@ internal sealed record SourcePart(Digest Digest, string FullPath, long Offset, l
 internal sealed record PushPlan(Manifest Manifest, IReadOnlyDictionary<Digest, SourcePart> Parts)
 {
     /// <summary>Reads all files once for their own digests and once for their parts', on all cores.</summary>
-    public static async Task<PushPlan> MakeAsync(IReadOnlyList<SourceFile> files, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    public static async Task<PushPlan> MakeAsync(
+        IReadOnlyList<SourceFile> files, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         var drafts = files.Select(Draft.Of).ToList();
         try

@@ -9,10 +9,10 @@ internal static class RegistryChannel
 {
     private const string Service = "fleet.registry.v1.Registry";
 
-    // Calls that may be repeated without harm. SetAlias and DeleteAlias may not: the first attempt may have done its work. Transfers of blobs
-    // know better where to go on.
+    // Calls that only read. SetAlias and DeleteAlias may not be repeated: the first attempt may have done its work. Transfers and publishing
+    // are repeated by those who know where to go on.
     private static readonly string[] RepeatableCalls =
-        ["FindMissingBlobs", "GetUploadOffset", "Publish", "Resolve", "GetManifest", "ListVersions", "ListAliases"];
+        ["FindMissingBlobs", "GetUploadOffset", "Resolve", "GetManifest", "ListVersions", "ListAliases"];
 
     public static GrpcChannel Open(string address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
     {

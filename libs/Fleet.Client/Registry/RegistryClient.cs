@@ -98,7 +98,9 @@ public sealed class RegistryClient : IDisposable
         }
     }
 
-    /// <summary>Points an alias at a version. <paramref name="expectedVersion"/>: what it must point at now, "none" for a new one, empty for whatever it is.</summary>
+    /// <summary>
+    /// Points an alias at a version. <paramref name="expectedVersion"/>: what it must point at now, "none" for a new one, empty for whatever it is.
+    /// </summary>
     public async Task<Alias> SetAliasAsync(
         string model, string alias, string version, string expectedVersion = "", CancellationToken cancellationToken = default)
     {

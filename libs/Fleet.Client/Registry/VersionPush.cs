@@ -1,4 +1,5 @@
 using Fleet.Contracts.Registry.V1;
+using Grpc.Core;
 using V1 = Fleet.Contracts.Registry.V1;
 
 namespace Fleet.Client.Registry;
@@ -19,7 +20,24 @@ internal sealed class VersionPush(V1.Registry.RegistryClient registry, IProgress
 
         progress?.Report(new TransferProgress(TransferStage.Publishing, 0, 0));
         request.Manifest = plan.Manifest;
-        var response = await registry.PublishAsync(request, cancellationToken: cancellationToken);
+        var response = await PublishAsync(request, cancellationToken);
         return new PushResult(response.Version, response.Created, missing.Count, bytes);
+    }
+
+    // Publishing again gives the same version, so a registry that was restarted meanwhile is asked again.
+    private async Task<PublishResponse> PublishAsync(PublishRequest request, CancellationToken cancellationToken)
+    {
+        var retries = new Retries(reached: true, cancellationToken);
+        while (true)
+        {
+            try
+            {
+                return await registry.PublishAsync(request, cancellationToken: cancellationToken);
+            }
+            catch (RpcException exception) when (retries.Allows(exception))
+            {
+                await retries.WaitAsync();
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ internal sealed class BlobStore
     /// <summary>Most bytes of blob data that are accepted in one message.</summary>
     public const int MaxFrameBytes = 256 * 1024;
 
-    /// <summary>Bytes of blob data that are read and sent at a time: larger arrays go to the large object heap, which costs full collections.</summary>
+    /// <summary>Bytes that are read and sent at a time. Larger arrays go to the large object heap, which costs full collections.</summary>
     public const int FrameBytes = 64 * 1024;
 
     private const string RivalSuffix = ".rival";

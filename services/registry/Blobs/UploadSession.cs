@@ -39,7 +39,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
     {
         if (current is not null)
         {
-            throw new InvalidRequestException("data", $"{current.Remaining} bytes short of start.size", "send the rest of the blob before the stream ends");
+            throw new InvalidRequestException("data", $"{current.Remaining} bytes short of start.size", "send the rest before the stream ends");
         }
 
         await AwaitCommitsAsync();

@@ -133,7 +133,8 @@ internal static class BundleInspector
         string type = scheduler.Text("prediction_type") ?? PredictionTypes[0];
         return PredictionTypes.Contains(type)
             ? type
-            : throw new UnusableModelException(SchedulerConfig, $"prediction_type is '{type}', where one of {string.Join(", ", PredictionTypes)} is needed");
+            : throw new UnusableModelException(SchedulerConfig,
+                $"prediction_type is '{type}', where one of {string.Join(", ", PredictionTypes)} is needed");
     }
 
     // Stable Diffusion 2 replaced the text encoder by one trained with GELU and the convolutions around attention by linear layers.

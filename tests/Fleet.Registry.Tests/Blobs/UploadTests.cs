@@ -47,6 +47,16 @@ public sealed class UploadTests : RegistryTest
     }
 
     [Fact]
+    public async Task Upload_ThatWasCutAfterItsLastByte_NeedsNoMoreBytes()
+    {
+        File.WriteAllBytes(Path.Combine(DataPath, "uploads", Digest.Hex), content);
+
+        await UploadAsync(Start(Digest, 1000, await OffsetAsync()));
+
+        (await DownloadAsync(Digest)).Should().Equal(content);
+    }
+
+    [Fact]
     public async Task Upload_AtAnotherByteThanHeld_IsAborted()
     {
         await ShouldFailAsync(StatusCode.Aborted, "0 bytes of blob * are uploaded, not 500*", Start(Digest, 1000, 500), Data(content[500..]));
