@@ -32,9 +32,18 @@ internal sealed class FleetProgram(string folder, string? home = null)
         return await EndAsync(process, "");
     }
 
-    public Process Start(params string[] arguments)
+    public Process Start(params string[] arguments) => StartCommand("dotnet", [Program, .. arguments]);
+
+    /// <summary>Runs the program in a terminal with 24-bit colours; arguments may hold no spaces. Everything comes as one output.</summary>
+    public async Task<ProgramRun> RunInTerminalAsync(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Program, .. arguments])
+        using var process = StartCommand("script", ["--quiet", "--return", "--command", $"dotnet {Program} {string.Join(' ', arguments)}", "/dev/null"]);
+        return await EndAsync(process, "");
+    }
+
+    private Process StartCommand(string command, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(command, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -43,6 +52,9 @@ internal sealed class FleetProgram(string folder, string? home = null)
             StandardErrorEncoding = Encoding.UTF8,
             WorkingDirectory = folder,
         };
+        start.Environment["TERM"] = "xterm-256color";
+        start.Environment["COLORTERM"] = "truecolor";
+        start.Environment.Remove("NO_COLOR");
         start.Environment["FLEET_HOME"] = home ?? Path.Combine(folder, ".home");
         start.Environment.Remove("FLEET_URL");
         start.Environment.Remove("FLEET_REGISTRY");

@@ -45,6 +45,17 @@ public sealed class GenerateTests(RunningFleet fleet) : IDisposable
     }
 
     [Fact]
+    public async Task Generate_InATerminal_DrawsProgressAndThePictureAsItForms()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/script"), "util-linux's script(1) makes the terminal.");
+
+        var run = await Program.RunInTerminalAsync(
+            "generate", "fox", "--steps", "150", "--sampler", "euler", "-o", "fox.png", "--fleet", fleet.Gateway);
+        run.ExitCode.Should().Be(0, run.Output);
+        run.Output.Should().Contain("/150").And.Contain("▀").And.Contain("\u001b[38;2;").And.Contain("fox.png");
+    }
+
+    [Fact]
     public async Task Generate_CountAndPattern_WritesEachPictureUnderItsOwnName()
     {
         var run = await GenerateAsync("a fox", "--steps", "2", "--count", "2", "--seed", "5", "-o", "out/{model}-{seed}-{index}-{width}.png", "-q");

@@ -9,6 +9,17 @@ internal static class Signals
     public const int Interrupt = 2;
     public const int Terminate = 15;
 
+    /// <summary>Whether this process, and so those it starts, ignore Ctrl-C: shells start background jobs so.</summary>
+    public static bool InterruptIsIgnored
+    {
+        get
+        {
+            const string Field = "SigIgn:";
+            string? mask = File.Exists("/proc/self/status") ? File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Field)) : null;
+            return mask is not null && (Convert.ToUInt64(mask[Field.Length..].Trim(), 16) & (1UL << (Interrupt - 1))) != 0;
+        }
+    }
+
     public static void Send(Process process, int signal)
     {
         if (OperatingSystem.IsWindows())

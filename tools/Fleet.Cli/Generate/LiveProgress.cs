@@ -82,7 +82,8 @@ internal sealed class LiveProgress(IAnsiConsole screen)
         string bar = $"[green]{new string('━', filled)}[/][grey]{new string('━', BarColumns - filled)}[/]";
         var remaining = progress.Eta - time.GetElapsedTime(at.Timestamp);
         string eta = remaining is { } left && left > TimeSpan.Zero ? $"  {Units.Duration(left)} left" : "";
-        return $"{model}  {bar}  step {progress.Step}/{progress.Steps}  {Units.Duration(progress.StepTime)} a step{eta}";
+        string pace = progress.Step > 0 ? $"  {Units.Duration(progress.StepTime)} a step" : "";
+        return $"{model}  {bar}  step {progress.Step}/{progress.Steps}{pace}{eta}";
     }
 
     private sealed record StepReached(GenerationProgress Progress, long Timestamp);
