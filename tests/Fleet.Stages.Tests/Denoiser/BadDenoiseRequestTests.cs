@@ -97,7 +97,7 @@ public sealed class BadDenoiseRequestTests(StageFleet fleet)
         endless.Steps = 999;
         endless.Scheduler = new SchedulerChoice { Name = "ddim" };
         using var first = await BeginAsync(channel, endless, until: response => response.Progress is { Step: > 0 });
-        using var second = await BeginAsync(channel, endless, until: response => response.Progress is not null);
+        using var second = await BeginAsync(channel, endless, until: response => response.Accepted is not null);
 
         var refused = (await FluentActions.Awaiting(() => DenoiseCall.RunAsync(channel, DenoiseCall.Messages(endless))).Should().ThrowAsync<RpcException>()).Which;
 
