@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Text;
 using Fleet.Cli;
 using Fleet.Cli.Doctor;
 using Fleet.Cli.Fleets;
@@ -8,6 +9,8 @@ using Fleet.Cli.Generate;
 using Fleet.Cli.Models;
 using Fleet.Cli.Recipes;
 using Fleet.Cli.Terminal;
+
+Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false); // events are UTF-8 whatever the terminal speaks
 
 var help = new HelpOption();
 help.Action = new HelpWithExamples((HelpAction)help.Action!);

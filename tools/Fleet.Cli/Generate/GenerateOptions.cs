@@ -80,10 +80,10 @@ internal static class GenerateOptions
     // What the options are called in a request, and so in what the fleet says of it.
     private static readonly (string Field, Option Option)[] Fields =
     [
-        ("model", Model), ("negative_prompt", NegativePrompt), ("width", Width), ("height", Height), ("steps", Steps), ("guidance_scale", Guidance),
+        ("model", Model), ("reference", Model), ("negative_prompt", NegativePrompt), ("width", Width), ("height", Height), ("steps", Steps), ("guidance_scale", Guidance),
         ("guidance_rescale", GuidanceRescale), ("seed", Seed), ("count", Count), ("scheduler.name", Sampler), ("scheduler", Sampler),
         ("scheduler.sigmas", Schedule), ("scheduler.timestep_spacing", Spacing), ("scheduler.eta", Eta), ("clip_skip", ClipSkip),
-        ("init.strength", Strength), ("preview_interval", Previews), ("request_id", Id),
+        ("init.strength", Strength), ("image", InitImage), ("mask", Mask), ("preview_interval", Previews), ("request_id", Id),
     ];
 
     /// <summary>What the fleet says of a request, with the option in place of the field's name.</summary>

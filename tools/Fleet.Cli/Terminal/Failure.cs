@@ -36,7 +36,8 @@ internal sealed record Failure(int ExitCode, string Message, string? Remedy = nu
         StatusCode.FailedPrecondition or StatusCode.DataLoss => new(Cli.ExitCode.BadData, detail),
         StatusCode.Aborted => new(Cli.ExitCode.Negative, detail),
         StatusCode.ResourceExhausted => new(Cli.ExitCode.Busy, detail, "try again in a moment"),
-        StatusCode.DeadlineExceeded => new(Cli.ExitCode.Unavailable, $"the time was not enough: {detail}", "give more with --timeout"),
+        StatusCode.DeadlineExceeded => new(
+            Cli.ExitCode.Unavailable, detail.Length > 0 ? detail : "the time given was over before the answer", "give more with --timeout"),
         StatusCode.Unavailable => new(
             Cli.ExitCode.Unavailable, $"{address ?? "the fleet"} cannot be reached: {detail}", "check the address, and that 'fleet up' is running there"),
         StatusCode.Unimplemented => new(
