@@ -118,7 +118,8 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
 
     private static RpcException Status(StatusCode code, string message) => new(new Status(code, message));
 
-    // Reading fails only because the caller is gone, which may be noticed here before the call's token says so.
+    // Reading a message that protobuf understands fails only because the caller is gone, which may be noticed here before the
+    // call's token says so. (Protobuf's own exception is an IOException too.)
     private sealed class CallerStream<T>(IAsyncStreamReader<T> requests) : IAsyncStreamReader<T>
     {
         public T Current => requests.Current;
@@ -129,7 +130,7 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
             {
                 return await requests.MoveNext(cancellationToken);
             }
-            catch (IOException e)
+            catch (IOException e) when (e is not InvalidProtocolBufferException)
             {
                 throw new OperationCanceledException("The caller went away.", e);
             }
