@@ -1,5 +1,5 @@
-using System.Runtime.ExceptionServices;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using Fleet.Contracts.Generation.V1;
 
 namespace Fleet.Gateway.Jobs;
