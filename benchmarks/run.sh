@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures Fleet on this machine: benchmarks/run.sh [step|tax|load|soak], all of them without an argument.
-# Synthetic checkpoints of the real sizes are written to artifacts/benchmarks once (8 GB).
+# Synthetic checkpoints of the real sizes are written to artifacts/benchmarks once (6 GB).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data="$PWD/artifacts/benchmarks"
