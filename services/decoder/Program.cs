@@ -1,8 +1,5 @@
-using Fleet.Diffusion;
 using Fleet.Hosting;
 using Fleet.Serving;
-using Fleet.Serving.Versions;
-using Microsoft.Extensions.Options;
 
 namespace Fleet.Decoder;
 
@@ -19,27 +16,10 @@ public static class DecoderHost
         var services = builder.Services;
 
         services.AddFleetOptions<DecoderOptions>(DecoderOptions.Section);
-        services.AddFleetOptions<SliceOptions>(SliceOptions.Section);
 
-        services.AddVersionStore();
-        services.AddSingleton(provider =>
-        {
-            var slice = provider.GetRequiredService<IOptions<SliceOptions>>().Value;
-            return ComputeDevice.Open(slice.Device, slice.DType, slice.Threads);
-        });
-        services.AddSingleton(provider => new DeviceQueue(
-            "decoder device",
-            provider.GetRequiredService<IOptions<SliceOptions>>().Value.QueueCapacity,
-            provider.GetRequiredService<ComputeDevice>().PrepareThread));
-        services.AddSingleton(provider =>
-        {
-            var store = provider.GetRequiredService<VersionStore>();
-            var device = provider.GetRequiredService<ComputeDevice>();
-            var idle = provider.GetRequiredService<IOptions<SliceOptions>>().Value.IdleVersions;
-            return new ResidentModels<DecoderModel>(
-                async (version, cancellation) => DecoderModel.Load(await store.EnsureAsync(version, DecoderModel.Wants, cancellation), version, device),
-                idle);
-        });
+        services.AddSlice();
+        services.AddDeviceQueue("decoder device");
+        services.AddResidentModels(DecoderModel.Wants, DecoderModel.Load);
         services.AddSingleton<DecodingEngine>();
 
         var app = builder.Build();

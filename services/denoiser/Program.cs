@@ -1,8 +1,6 @@
 using Fleet.Contracts.Decoder.V1;
-using Fleet.Diffusion;
 using Fleet.Hosting;
 using Fleet.Serving;
-using Fleet.Serving.Versions;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -23,27 +21,12 @@ public static class DenoiserHost
 
         services.AddFleetOptions<DenoiserOptions>(DenoiserOptions.Section);
         services.AddFleetOptions<DecoderOptions>(DecoderOptions.Section);
-        services.AddFleetOptions<SliceOptions>(SliceOptions.Section);
 
-        services.AddVersionStore();
         services.AddSingleton(provider => StageChannel.Open(provider.GetRequiredService<IOptions<DecoderOptions>>().Value.Address));
         services.AddSingleton(provider => new Decoder.DecoderClient(provider.GetRequiredService<GrpcChannel>()));
 
-        services.AddSingleton(provider =>
-        {
-            var slice = provider.GetRequiredService<IOptions<SliceOptions>>().Value;
-            return ComputeDevice.Open(slice.Device, slice.DType, slice.Threads);
-        });
-        services.AddSingleton(provider =>
-        {
-            var store = provider.GetRequiredService<VersionStore>();
-            var device = provider.GetRequiredService<ComputeDevice>();
-            var idle = provider.GetRequiredService<IOptions<SliceOptions>>().Value.IdleVersions;
-            return new ResidentModels<DenoiserModel>(
-                async (version, cancellation) =>
-                    DenoiserModel.Load(await store.EnsureAsync(version, DenoiserModel.Wants, cancellation), version, device),
-                idle);
-        });
+        services.AddSlice();
+        services.AddResidentModels(DenoiserModel.Wants, DenoiserModel.Load);
         services.AddSingleton<DenoisingEngine>();
         services.AddGrpcHealthChecks().AddCheck<LoopCheck>("loop");
 

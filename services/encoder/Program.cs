@@ -1,8 +1,5 @@
-using Fleet.Diffusion;
 using Fleet.Hosting;
 using Fleet.Serving;
-using Fleet.Serving.Versions;
-using Microsoft.Extensions.Options;
 
 namespace Fleet.Encoder;
 
@@ -19,27 +16,10 @@ public static class EncoderHost
         var services = builder.Services;
 
         services.AddFleetOptions<EncoderOptions>(EncoderOptions.Section);
-        services.AddFleetOptions<SliceOptions>(SliceOptions.Section);
 
-        services.AddVersionStore();
-        services.AddSingleton(provider =>
-        {
-            var slice = provider.GetRequiredService<IOptions<SliceOptions>>().Value;
-            return ComputeDevice.Open(slice.Device, slice.DType, slice.Threads);
-        });
-        services.AddSingleton(provider => new DeviceQueue(
-            "encoder device",
-            provider.GetRequiredService<IOptions<SliceOptions>>().Value.QueueCapacity,
-            provider.GetRequiredService<ComputeDevice>().PrepareThread));
-        services.AddSingleton(provider =>
-        {
-            var store = provider.GetRequiredService<VersionStore>();
-            var device = provider.GetRequiredService<ComputeDevice>();
-            var idle = provider.GetRequiredService<IOptions<SliceOptions>>().Value.IdleVersions;
-            return new ResidentModels<EncoderModel>(
-                async (version, cancellation) => EncoderModel.Load(await store.EnsureAsync(version, EncoderModel.Wants, cancellation), version, device),
-                idle);
-        });
+        services.AddSlice();
+        services.AddDeviceQueue("encoder device");
+        services.AddResidentModels(EncoderModel.Wants, EncoderModel.Load);
         services.AddSingleton<EncodingEngine>();
 
         var app = builder.Build();
