@@ -149,6 +149,7 @@ internal sealed class DenoisingWork : IDisposable
         var loaded = empty([.. source.Shape], ScalarType.Float32).DetachFromDisposeScope();
         tensors.Add(loaded);
         source.Data.CopyTo(loaded.bytes);
+        using var scope = NewDisposeScope();
         if (!loaded.isfinite().all().item<bool>())
         {
             throw new PreconditionException($"{name} of {job.Start.Version} holds NaN or infinite numbers; the weights that made it are damaged.");
