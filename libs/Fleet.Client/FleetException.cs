@@ -1,4 +1,5 @@
 using System.Globalization;
+using Fleet.Contracts;
 using Grpc.Core;
 
 namespace Fleet.Client;
@@ -41,7 +42,7 @@ public class FleetException : Exception
     }
 
     private static TimeSpan RetryAfter(Metadata trailers) =>
-        long.TryParse(trailers.GetValue("retry-after-ms"), NumberStyles.None, CultureInfo.InvariantCulture, out long milliseconds)
+        long.TryParse(trailers.GetValue(Wire.RetryAfterTrailer), NumberStyles.None, CultureInfo.InvariantCulture, out long milliseconds)
             && milliseconds <= TimeSpan.FromHours(1).TotalMilliseconds
             ? TimeSpan.FromMilliseconds(milliseconds)
             : TimeSpan.Zero;

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Generation.V1;
 using Google.Protobuf;
@@ -8,8 +9,6 @@ namespace Fleet.Client;
 // One try of a generation: sends the request while it reads the answers.
 internal sealed class GenerationCall : IAsyncDisposable
 {
-    private const int FrameBytes = 128 * 1024;
-
     private readonly AsyncDuplexStreamingCall<GenerateRequest, GenerateResponse> call;
     private readonly Task upload;
 
@@ -51,11 +50,11 @@ internal sealed class GenerationCall : IAsyncDisposable
 
     private async Task SendAsync(ReadOnlyMemory<byte> file)
     {
-        for (int offset = 0; offset < file.Length; offset += FrameBytes)
+        for (int offset = 0; offset < file.Length; offset += Wire.FrameBytes)
         {
             var frame = new ImageFileFrame
             {
-                Data = UnsafeByteOperations.UnsafeWrap(file.Slice(offset, Math.Min(FrameBytes, file.Length - offset))),
+                Data = UnsafeByteOperations.UnsafeWrap(file.Slice(offset, Math.Min(Wire.FrameBytes, file.Length - offset))),
             };
             await call.RequestStream.WriteAsync(new GenerateRequest { Frame = frame });
         }

@@ -86,9 +86,9 @@ public sealed class TensorAssembler(long maxBytes)
             throw new TensorStreamException("frame.offset", frame.Offset, $"{received}, the bytes of '{header.Name}' sent so far");
         }
 
-        if (frame.Data.Length is 0 or > TensorCodec.MaxFrameBytes)
+        if (frame.Data.Length is 0 or > Wire.MaxFrameBytes)
         {
-            throw new TensorStreamException("frame.data", $"of {frame.Data.Length} bytes", $"1 to {TensorCodec.MaxFrameBytes} bytes");
+            throw new TensorStreamException("frame.data", $"of {frame.Data.Length} bytes", $"1 to {Wire.MaxFrameBytes} bytes");
         }
 
         if (frame.Data.Length > data.Length - received)

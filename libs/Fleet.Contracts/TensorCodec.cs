@@ -11,12 +11,6 @@ public sealed record TensorBytes(string Name, DType DType, IReadOnlyList<long> S
 /// <summary>Cuts tensors into the messages of fleet/tensor/v1/tensor.proto.</summary>
 public static class TensorCodec
 {
-    /// <summary>Bytes of tensor data per frame.</summary>
-    public const int FrameBytes = 128 * 1024;
-
-    /// <summary>The largest frame that is accepted.</summary>
-    public const int MaxFrameBytes = 256 * 1024;
-
     /// <summary>Bytes of one element.</summary>
     /// <exception cref="TensorStreamException">The dtype is unspecified or unknown.</exception>
     public static int ElementBytes(DType dtype) => dtype switch
@@ -34,9 +28,9 @@ public static class TensorCodec
         header.Shape.AddRange(shape);
         yield return new TensorChunk { Header = header };
 
-        for (int offset = 0; offset < data.Length; offset += FrameBytes)
+        for (int offset = 0; offset < data.Length; offset += Wire.FrameBytes)
         {
-            var run = data.Slice(offset, Math.Min(FrameBytes, data.Length - offset));
+            var run = data.Slice(offset, Math.Min(Wire.FrameBytes, data.Length - offset));
             yield return new TensorChunk { Frame = new TensorFrame { Offset = offset, Data = UnsafeByteOperations.UnsafeWrap(run) } };
         }
 

@@ -11,8 +11,6 @@ namespace Fleet.Hosting;
 /// <summary>The one place where exceptions become gRPC status codes.</summary>
 internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger) : Interceptor
 {
-    public const string RetryAfterTrailer = "retry-after-ms";
-
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
@@ -91,7 +89,7 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
             case OverloadedException overloaded:
                 return Status(StatusCode.ResourceExhausted, e, new Metadata
                 {
-                    { RetryAfterTrailer, ((long)overloaded.RetryAfter.TotalMilliseconds).ToString(CultureInfo.InvariantCulture) },
+                    { Wire.RetryAfterTrailer, ((long)overloaded.RetryAfter.TotalMilliseconds).ToString(CultureInfo.InvariantCulture) },
                 });
             case OperationCanceledException when context.Deadline <= DateTime.UtcNow:
                 return Status(StatusCode.DeadlineExceeded, "The deadline of the call has passed.");

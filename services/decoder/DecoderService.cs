@@ -14,8 +14,6 @@ namespace Fleet.Decoder;
 /// <summary>The decoder on the wire.</summary>
 internal sealed class DecoderService(DecodingEngine engine, ResidentModels<DecoderModel> models, IOptions<DecoderOptions> options) : V1.Decoder.DecoderBase
 {
-    private const int ChunkBytes = 128 * 1024;
-
     public override async Task Decode(
         IAsyncStreamReader<DecodeRequest> requests, IServerStreamWriter<DecodeResponse> responses, ServerCallContext context)
     {
@@ -69,9 +67,9 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
 
     private static IEnumerable<ImageChunk> Chunks(LatentsStart latents, DecodedPicture decoded, byte[] file)
     {
-        for (int offset = 0; offset < file.Length; offset += ChunkBytes)
+        for (int offset = 0; offset < file.Length; offset += Wire.FrameBytes)
         {
-            int length = Math.Min(ChunkBytes, file.Length - offset);
+            int length = Math.Min(Wire.FrameBytes, file.Length - offset);
             var chunk = new ImageChunk
             {
                 ImageIndex = latents.ImageIndex,

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Diffusion.Imaging;
 using Fleet.Hosting;
@@ -9,8 +10,6 @@ namespace Fleet.Decoder;
 internal sealed record EncodeImageJob(string Version, int Width, int Height, int ImageBytes, int MaskBytes)
 {
     private const int MaxFileBytes = 64 * 1024 * 1024;
-    private const int MaxFrameBytes = 256 * 1024;
-
     public static EncodeImageJob Parse(EncodeImageStart? start)
     {
         if (start is null)
@@ -37,7 +36,7 @@ internal sealed record EncodeImageJob(string Version, int Width, int Height, int
         while (await requests.MoveNext(cancellation))
         {
             var frame = requests.Current.Frame ?? throw new InvalidRequestException("message", requests.Current.MessageCase, "after start, send frames only");
-            RequestRules.Within("frame.data.length", frame.Data.Length, 1, MaxFrameBytes);
+            RequestRules.Within("frame.data.length", frame.Data.Length, 1, Wire.MaxFrameBytes);
             if (received.Length + frame.Data.Length > expected)
             {
                 throw new InvalidRequestException("frame.data", $"{received.Length + frame.Data.Length} bytes in all", $"send the {expected} bytes that start announces");

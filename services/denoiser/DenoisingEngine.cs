@@ -40,7 +40,7 @@ internal sealed class DenoisingEngine : IAsyncDisposable
     private readonly int queueCapacity;
     private readonly TaskCompletionSource stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object gate = new();
-    // Previews that the decoder has not taken yet, of one job. More are left out: a preview that comes late is worth nothing.
+    // With so many events of a job not taken yet, its previews are left out: a preview that comes late is worth nothing.
     private const int MaxPendingPreviews = 8;
 
     private readonly LinkedList<Job> waiting = []; // guarded by gate
@@ -126,7 +126,6 @@ internal sealed class DenoisingEngine : IAsyncDisposable
         try
         {
             device.PrepareThread();
-            using var inference = torch.no_grad();
             while (Join())
             {
                 Drop(job => job.Abandoned, _ => { });
@@ -290,7 +289,7 @@ internal sealed class DenoisingEngine : IAsyncDisposable
             stepsReported = step;
             Post(new Stepped(step, elapsed, batchRows));
             bool preview = work.PreviewInterval > 0 && step % work.PreviewInterval == 0 && work.Rows[0].RemainingCalls > 0;
-            if (preview && Events.Reader.Count + work.Rows.Count <= MaxPendingPreviews)
+            if (preview && Events.Reader.Count < MaxPendingPreviews)
             {
                 PostLatents(row => row.Denoised, preview: true);
             }

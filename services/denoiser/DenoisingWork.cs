@@ -31,7 +31,6 @@ internal sealed class DenoisingWork : IDisposable
         sampler = Plan(start, Scheduler.Config);
         startCall = StartCall(start, sampler);
 
-        int channels = model.LatentChannels;
         CheckShapes(job, model);
         try
         {
@@ -42,7 +41,7 @@ internal sealed class DenoisingWork : IDisposable
                 NegativeEmbeddings = job.Guided ? Load(job, "negative_embeddings") : null,
                 GuidanceScale = start.GuidanceScale,
                 GuidanceRescale = start.GuidanceRescale,
-                Shape = [1, channels, start.LatentHeight, start.LatentWidth],
+                Shape = [1, model.LatentChannels, start.LatentHeight, start.LatentWidth],
                 Init = start.Init is null ? null : new InitialPicture(Load(job, "init_mean"), Load(job, "init_std"), start.Init.Strength),
                 Repaint = start.Inpaint ? new RepaintMask(Load(job, "mask"), Load(job, "masked_mean"), Load(job, "masked_std")) : null,
             };
@@ -105,15 +104,15 @@ internal sealed class DenoisingWork : IDisposable
 
     private static int StartCall(DenoiseStart start, Sampler sampler)
     {
-        if (start.Init is not { } init)
+        try
         {
-            return 0;
+            return start.Init is { } init ? sampler.StartCall(init.Strength) : 0;
         }
-
-        return (int)(sampler.Steps * init.Strength) > 0
-            ? sampler.StartCall(init.Strength)
-            : throw new InvalidRequestException(
-                "init.strength", init.Strength, $"give at least {1.0 / start.Steps:0.####}, so that one of {start.Steps} steps is run");
+        catch (ArgumentOutOfRangeException)
+        {
+            throw new InvalidRequestException(
+                "init.strength", start.Init!.Strength, $"give at least {1.0 / start.Steps:0.####}, so that one of {start.Steps} steps is run");
+        }
     }
 
     private int StepAt(int call)

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Contracts.Generation.V1;
 using Fleet.Hosting;
 using Google.Protobuf;
@@ -9,7 +10,6 @@ namespace Fleet.Gateway.Requests;
 /// <summary>Reads a request off the wire: the start message, then the bytes of the files that it announces.</summary>
 internal sealed class RequestReader(IOptions<GatewayOptions> options, TimeProvider time)
 {
-    private const int MaxFrameBytes = 256 * 1024;
     private readonly UploadBudget budget = new(options.Value.MaxUploadBytes);
 
     /// <exception cref="InvalidRequestException">The messages are not those of generation.proto.</exception>
@@ -74,12 +74,12 @@ internal sealed class RequestReader(IOptions<GatewayOptions> options, TimeProvid
                     "frame", $"missing after {received} bytes", $"send the {bytes.Length} bytes of image and mask that start announced");
             }
 
-            if (frame.Data.Length is 0 or > MaxFrameBytes || frame.Data.Length > bytes.Length - received)
+            if (frame.Data.Length is 0 or > Wire.MaxFrameBytes || frame.Data.Length > bytes.Length - received)
             {
                 throw new InvalidRequestException(
                     "frame.data",
                     $"of {frame.Data.Length} bytes after {received}",
-                    $"send 1 to {MaxFrameBytes} bytes a frame and {bytes.Length} bytes of image and mask in all");
+                    $"send 1 to {Wire.MaxFrameBytes} bytes a frame and {bytes.Length} bytes of image and mask in all");
             }
 
             frame.Data.Span.CopyTo(bytes.Span[received..]);

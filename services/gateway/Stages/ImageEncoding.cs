@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Tensor.V1;
 using Fleet.Gateway.Planning;
@@ -10,8 +11,6 @@ namespace Fleet.Gateway.Stages;
 /// <summary>The decoder's first part of a job that starts from a picture: the picture, and its mask, as latents.</summary>
 internal static class ImageEncoding
 {
-    private const int FrameBytes = 128 * 1024;
-
     public static async Task<IReadOnlyList<TensorChunk>> RunAsync(
         Decoder.DecoderClient decoder, string requestId, GenerationPlan plan, InitFiles files, CallOptions options)
     {
@@ -49,9 +48,9 @@ internal static class ImageEncoding
         yield return new EncodeImageRequest { Start = start };
         foreach (var file in new[] { files.Image, files.Mask })
         {
-            for (int offset = 0; offset < file.Length; offset += FrameBytes)
+            for (int offset = 0; offset < file.Length; offset += Wire.FrameBytes)
             {
-                var data = UnsafeByteOperations.UnsafeWrap(file.Slice(offset, Math.Min(FrameBytes, file.Length - offset)));
+                var data = UnsafeByteOperations.UnsafeWrap(file.Slice(offset, Math.Min(Wire.FrameBytes, file.Length - offset)));
                 yield return new EncodeImageRequest { Frame = new ImageFileFrame { Data = data } };
             }
         }

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Grpc.Core;
 
 namespace Fleet.Gateway.Stages;
@@ -5,8 +6,6 @@ namespace Fleet.Gateway.Stages;
 /// <summary>What a failed call to a stage means.</summary>
 internal static class StageFailure
 {
-    private const string RetryAfterTrailer = "retry-after-ms";
-
     /// <summary>The stage could not be reached, broke off or did not answer; another try may find it, or another replica, well.</summary>
     public static bool IsOutage(RpcException e) =>
         e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Cancelled
@@ -14,15 +13,15 @@ internal static class StageFailure
 
     /// <summary>How long a stage that is full asks to wait; zero when it did not say.</summary>
     public static TimeSpan RetryAfter(RpcException e) =>
-        uint.TryParse(e.Trailers.GetValue(RetryAfterTrailer), out uint milliseconds) ? TimeSpan.FromMilliseconds(milliseconds) : TimeSpan.Zero;
+        uint.TryParse(e.Trailers.GetValue(Wire.RetryAfterTrailer), out uint milliseconds) ? TimeSpan.FromMilliseconds(milliseconds) : TimeSpan.Zero;
 
     /// <summary>The failure as callers see it: the stage's own words about the request, and which stage it was when it is the stage's fault.</summary>
     public static RpcException ForCallers(string stage, RpcException e, int attempts = 1, bool outOfTime = false)
     {
         var trailers = new Metadata();
-        if (e.Trailers.GetValue(RetryAfterTrailer) is { } hint)
+        if (e.Trailers.GetValue(Wire.RetryAfterTrailer) is { } hint)
         {
-            trailers.Add(RetryAfterTrailer, hint);
+            trailers.Add(Wire.RetryAfterTrailer, hint);
         }
 
         return e.StatusCode switch

@@ -11,9 +11,6 @@ namespace Fleet.Registry.Blobs;
 /// <summary>Blobs in a folder, named by digest. README.md beside this file says what it promises.</summary>
 internal sealed class BlobStore
 {
-    /// <summary>Most bytes of blob data that are accepted in one message.</summary>
-    public const int MaxFrameBytes = 256 * 1024;
-
     /// <summary>Bytes that are read and sent at a time. Larger arrays go to the large object heap, which costs full collections.</summary>
     public const int FrameBytes = 64 * 1024;
 

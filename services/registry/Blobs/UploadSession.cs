@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
@@ -67,7 +68,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
 
     private void Append(ReadOnlySpan<byte> data)
     {
-        BlobRules.Range("data", data.Length, 1, BlobStore.MaxFrameBytes);
+        BlobRules.Range("data", data.Length, 1, Wire.MaxFrameBytes);
         if (current is null || data.Length > current.Remaining)
         {
             throw new InvalidRequestException("data", $"{data.Length} bytes", $"{current?.Remaining ?? 0} bytes are due");

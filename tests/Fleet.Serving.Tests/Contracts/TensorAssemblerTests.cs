@@ -26,8 +26,8 @@ public sealed class TensorAssemblerTests
     {
         var frames = TensorCodec.Split("a", DType.Float32, [75_000], Data).Where(c => c.Frame is not null).Select(c => c.Frame).ToList();
 
-        frames.Should().HaveCount(3).And.AllSatisfy(f => f.Data.Length.Should().BeLessThanOrEqualTo(TensorCodec.FrameBytes));
-        frames.Select(f => f.Offset).Should().Equal(0, TensorCodec.FrameBytes, 2 * TensorCodec.FrameBytes);
+        frames.Should().HaveCount(3).And.AllSatisfy(f => f.Data.Length.Should().BeLessThanOrEqualTo(Wire.FrameBytes));
+        frames.Select(f => f.Offset).Should().Equal(0, Wire.FrameBytes, 2 * Wire.FrameBytes);
     }
 
     [Fact]
