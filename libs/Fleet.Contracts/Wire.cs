@@ -11,4 +11,16 @@ public static class Wire
 
     /// <summary>Trailer of RESOURCE_EXHAUSTED: milliseconds after which asking again is likely to help.</summary>
     public const string RetryAfterTrailer = "retry-after-ms";
+
+    /// <summary>
+    /// Trailer of FAILED_PRECONDITION when it is the version that is at fault and not the request: "not-finite" for weights that give NaN or
+    /// infinite numbers, "load" for a version that cannot be loaded.
+    /// </summary>
+    public const string VersionFaultTrailer = "version-fault";
+
+    /// <summary>Value of <see cref="VersionFaultTrailer"/>: the weights give NaN or infinite numbers.</summary>
+    public const string NotFinite = "not-finite";
+
+    /// <summary>Value of <see cref="VersionFaultTrailer"/>: the version cannot be loaded.</summary>
+    public const string LoadFailed = "load";
 }

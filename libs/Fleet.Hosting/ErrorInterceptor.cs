@@ -78,6 +78,8 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
                 return Status(StatusCode.InvalidArgument, $"The message cannot be read: {e.Message}");
             case NotFoundException:
                 return Status(StatusCode.NotFound, e);
+            case FaultyVersionException faulty:
+                return Status(StatusCode.FailedPrecondition, e, new Metadata { { Wire.VersionFaultTrailer, faulty.Fault } });
             case PreconditionException:
                 return Status(StatusCode.FailedPrecondition, e);
             case ConflictException:

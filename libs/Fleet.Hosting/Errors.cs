@@ -24,7 +24,14 @@ public sealed class InvalidRequestException(string field, object? value, string 
 public sealed class NotFoundException(string message) : Exception(message);
 
 /// <summary>The request is well-formed and does not fit the state it meets: weights that are damaged, tensors that do not match. FAILED_PRECONDITION.</summary>
-public sealed class PreconditionException(string message, Exception? inner = null) : Exception(message, inner);
+public class PreconditionException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>A version that is at fault, whatever the request: FAILED_PRECONDITION with the trailer <c>version-fault</c>.</summary>
+public sealed class FaultyVersionException(string message, string fault, Exception? inner = null) : PreconditionException(message, inner)
+{
+    /// <summary>One of the values that <see cref="Contracts.Wire.VersionFaultTrailer"/> lists.</summary>
+    public string Fault { get; } = fault;
+}
 
 /// <summary>No room now; asking again after a while may help. RESOURCE_EXHAUSTED with the trailer <c>retry-after-ms</c>.</summary>
 public sealed class OverloadedException(string message, TimeSpan retryAfter) : Exception(message)

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Diffusion;
 using Fleet.Diffusion.Models;
 using Fleet.Diffusion.Weights;
@@ -44,7 +45,7 @@ internal sealed class DecoderModel : IDisposable
         }
         catch (Exception e) when (e is CheckpointException or SafetensorsFormatException)
         {
-            throw new PreconditionException($"Version {version} cannot be served: {e.Message}", e);
+            throw new FaultyVersionException($"Version {version} cannot be served: {e.Message}", Wire.LoadFailed, e);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Fleet.Contracts;
 using Fleet.Diffusion;
 using Fleet.Diffusion.Imaging;
 using Fleet.Hosting;
@@ -133,8 +134,8 @@ internal sealed class DecodingEngine(DeviceQueue queue, ComputeDevice device, IO
     {
         if (!tensor.isfinite().all().item<bool>())
         {
-            throw new PreconditionException(
-                $"The autoencoder of {model.Version} gives numbers that are NaN or infinite; its weights are damaged, or too large for {model.DType}.");
+            throw new FaultyVersionException(
+                $"The autoencoder of {model.Version} gives numbers that are NaN or infinite; its weights are damaged, or too large for {model.DType}.", Wire.NotFinite);
         }
     }
 }

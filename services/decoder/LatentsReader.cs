@@ -85,8 +85,8 @@ internal sealed class LatentsReader(IAsyncStreamReader<DecodeRequest> requests, 
         {
             if (!float.IsFinite(value))
             {
-                throw new PreconditionException(
-                    $"The latents of picture {latents.Start.ImageIndex} after step {latents.Start.Step} hold NaN or infinite numbers; the weights of {model.Version} are damaged.");
+                throw new FaultyVersionException(
+                    $"The latents of picture {latents.Start.ImageIndex} after step {latents.Start.Step} hold NaN or infinite numbers; the weights of {model.Version} are damaged.", Wire.NotFinite);
             }
         }
 

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Contracts.Denoiser.V1;
 using Fleet.Diffusion;
 using Fleet.Diffusion.Models;
@@ -47,7 +48,7 @@ internal sealed class DenoiserModel : IDisposable
         }
         catch (Exception e) when (e is CheckpointException or SafetensorsFormatException or ArgumentException)
         {
-            throw new PreconditionException($"Version {version} cannot be served: {e.Message}", e);
+            throw new FaultyVersionException($"Version {version} cannot be served: {e.Message}", Wire.LoadFailed, e);
         }
     }
 

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Contracts.Denoiser.V1;
 using Fleet.Diffusion.Sampling;
 using Fleet.Hosting;
@@ -151,7 +152,8 @@ internal sealed class DenoisingWork : IDisposable
         using var scope = NewDisposeScope();
         if (!loaded.isfinite().all().item<bool>())
         {
-            throw new PreconditionException($"{name} of {job.Start.Version} holds NaN or infinite numbers; the weights that made it are damaged.");
+            throw new FaultyVersionException(
+                $"{name} of {job.Start.Version} holds NaN or infinite numbers; the weights that made it are damaged.", Wire.NotFinite);
         }
 
         return loaded;

@@ -1,3 +1,4 @@
+using Fleet.Contracts;
 using Fleet.Diffusion;
 using Fleet.Diffusion.Models;
 using Fleet.Diffusion.Tokenization;
@@ -47,7 +48,7 @@ internal sealed class EncoderModel : IDisposable
         }
         catch (Exception e) when (e is CheckpointException or SafetensorsFormatException or InvalidDataException or FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new PreconditionException($"Version {version} cannot be served: {e.Message}", e);
+            throw new FaultyVersionException($"Version {version} cannot be served: {e.Message}", Wire.LoadFailed, e);
         }
     }
 

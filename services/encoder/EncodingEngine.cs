@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Fleet.Contracts;
 using Fleet.Diffusion;
 using Fleet.Diffusion.Tokenization;
 using Fleet.Hosting;
@@ -41,8 +42,8 @@ internal sealed class EncodingEngine(DeviceQueue queue, ComputeDevice device)
         var embeddings = cat(chunks, dim: 1).to(float32).cpu().contiguous();  // (1, 77 chunks, w)
         if (!embeddings.isfinite().all().item<bool>())
         {
-            throw new PreconditionException(
-                $"The text encoder of {model.Version} gives embeddings that are NaN or infinite; its weights are damaged, or too large for {device.DType}.");
+            throw new FaultyVersionException(
+                $"The text encoder of {model.Version} gives embeddings that are NaN or infinite; its weights are damaged, or too large for {device.DType}.", Wire.NotFinite);
         }
 
         return new Embeddings(embeddings.shape, embeddings.bytes.ToArray());

@@ -2,6 +2,7 @@ using Fleet.Hosting;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
+using Fleet.Registry.Storage;
 
 namespace Fleet.Registry;
 
@@ -14,6 +15,7 @@ public static class RegistryHost
         var builder = FleetDefaults.CreateBuilder("registry", args);
         builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
         builder.Services.AddSingleton<BlobStore>();
+        builder.Services.AddSingleton<RegistryDatabase>();
         builder.Services.AddSingleton<CatalogDatabase>();
         builder.Services.AddSingleton<VersionCatalog>();
         builder.Services.AddSingleton<Publisher>();

@@ -10,4 +10,7 @@ internal sealed class RegistryOptions
     [Required]
     public string DataPath { get; set; } = Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "fleet", "registry");
+
+    /// <summary>Connection string of a PostgreSQL database. Empty: a SQLite file in <see cref="DataPath"/>.</summary>
+    public string Database { get; set; } = "";
 }

@@ -1,8 +1,8 @@
+using Dapper;
 using Fleet.Contracts.Registry.V1;
-using Fleet.Registry.Catalog;
+using Fleet.Registry.Storage;
 using Fleet.Testing;
 using Grpc.Core;
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 
 namespace Fleet.Registry.Tests.Catalog;
@@ -121,17 +121,15 @@ public sealed class VersionTests : RegistryTest
     }
 
     [Fact]
-    public void Open_OfADatabaseOfANewerRegistry_IsRefused()
+    public async Task Open_OfADatabaseOfANewerRegistry_IsRefused()
     {
         var options = Options.Create(new RegistryOptions { DataPath = Folder["newer"] });
-        using (var database = new CatalogDatabase(options))
-        using (var connection = database.Open())
-        using (var command = new SqliteCommand("PRAGMA user_version = 1000", connection))
+        await using (var database = new RegistryDatabase(options))
         {
-            command.ExecuteNonQuery();
+            _ = await database.ReadAsync(connection => connection.ExecuteAsync("PRAGMA user_version = 1000"), Cancellation);
         }
 
-        var open = () => new CatalogDatabase(options);
+        var open = () => new RegistryDatabase(options);
 
         open.Should().Throw<InvalidOperationException>().WithMessage("*has schema 1000 and this registry knows up to*");
     }
