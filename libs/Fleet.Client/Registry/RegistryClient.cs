@@ -96,6 +96,8 @@ public sealed partial class RegistryClient : IDisposable
         new FileDownloader(registry).DownloadAsync(
             file, destination, new TransferCounter(TransferStage.Downloading, file.Size, progress), cancellationToken);
 
+    internal Stream OpenBlob(Digest digest, long size) => new BlobStream(registry, digest, size);
+
     /// <summary>Whether a file has the size and the digest that the manifest says.</summary>
     public static bool HasContent(string path, ManifestFile file, CancellationToken cancellationToken = default) =>
         VersionPull.HasContent(path, file, cancellationToken);
