@@ -58,6 +58,7 @@ internal sealed class FleetProgram(string folder, string? home = null)
         start.Environment["FLEET_HOME"] = home ?? Path.Combine(folder, ".home");
         start.Environment.Remove("FLEET_URL");
         start.Environment.Remove("FLEET_REGISTRY");
+        start.Environment.Remove("FLEET_REGISTRY_TOKEN");
         start.Environment.Remove("FLEET_MODEL");
         return Process.Start(start)!;
     }

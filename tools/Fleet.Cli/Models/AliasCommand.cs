@@ -42,6 +42,7 @@ internal static class AliasCommand
             Expected,
             Delete,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;

@@ -45,6 +45,7 @@ internal static class PushCommand
             Configurations,
             Description,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;

@@ -9,10 +9,10 @@ internal sealed class RegistryConnection : IAsyncDisposable
 {
     private readonly EmbeddedFleet? embedded;
 
-    private RegistryConnection(string address, EmbeddedFleet? embedded)
+    private RegistryConnection(string address, string token, EmbeddedFleet? embedded)
     {
         this.embedded = embedded;
-        Client = new RegistryClient(address);
+        Client = new RegistryClient(address, token);
     }
 
     public RegistryClient Client { get; }
@@ -21,11 +21,11 @@ internal sealed class RegistryConnection : IAsyncDisposable
     {
         if (parsed.RegistryAddress() is { } address)
         {
-            return new RegistryConnection(address, null);
+            return new RegistryConnection(address, parsed.RegistryToken(), null);
         }
 
         var embedded = await EmbeddedFleet.StartRegistryAsync(parsed.EmbeddedSettings(), cancellation);
-        return new RegistryConnection(embedded.Registry, embedded);
+        return new RegistryConnection(embedded.Registry, parsed.RegistryToken(), embedded);
     }
 
     public async ValueTask DisposeAsync()

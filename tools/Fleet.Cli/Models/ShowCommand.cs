@@ -22,6 +22,7 @@ internal static class ShowCommand
         {
             Reference,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;
