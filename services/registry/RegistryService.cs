@@ -6,4 +6,4 @@ using V1 = Fleet.Contracts.Registry.V1;
 namespace Fleet.Registry;
 
 /// <summary>The gRPC service; one file for each of its features.</summary>
-internal sealed partial class RegistryService(BlobStore blobs, VersionCatalog catalog, Publisher publisher) : V1.Registry.RegistryBase;
+internal sealed partial class RegistryService(BlobStore blobs, VersionCatalog catalog, Quotas quotas, Publisher publisher) : V1.Registry.RegistryBase;

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using System.Reflection;
 using Dapper;
@@ -55,6 +56,15 @@ internal sealed class RegistryDatabase : IAsyncDisposable
             throw Unavailable(e);
         }
     }
+
+    /// <summary>Reads with any number of statements that all see the same moment; writers are not held up.</summary>
+    public Task<T> ReadMomentAsync<T>(Func<DbTransaction, Task<T>> read, CancellationToken cancellation) => ReadAsync(async connection =>
+    {
+        await using DbTransaction transaction = connection is SqliteConnection file
+            ? file.BeginTransaction(deferred: true)
+            : await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        return await read(transaction);
+    }, cancellation);
 
     /// <summary>Writes in one transaction, as the only writer. <paramref name="write"/> may be called again after a conflict.</summary>
     public async Task<T> WriteAsync<T>(Func<DbTransaction, Task<T>> write, CancellationToken cancellation)
