@@ -4,6 +4,7 @@ using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
 using Fleet.Registry.Storage;
+using Fleet.Registry.Upkeep;
 
 namespace Fleet.Registry;
 
@@ -15,11 +16,13 @@ public static class RegistryHost
     {
         var builder = FleetDefaults.CreateBuilder("registry", args);
         builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
-        builder.Services.AddSingleton<BlobStore>();
+        builder.Services.AddBlobs();
         builder.Services.AddSingleton<RegistryDatabase>();
         builder.Services.AddSingleton<AuditLog>();
         builder.Services.AddSingleton<VersionCatalog>();
         builder.Services.AddSingleton<Publisher>();
+        builder.Services.AddSingleton<GarbageCollector>();
+        builder.Services.AddSingleton<BlobVerifier>();
         builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");
 
         var app = builder.Build();
