@@ -1,12 +1,15 @@
 namespace Fleet.Serving;
 
 /// <summary>A loaded model that will not be unloaded before the lease is disposed.</summary>
-public sealed class ModelLease<T>(T model, Action release) : IDisposable
+public sealed class ModelLease<T>(T model, bool cold, Action release) : IDisposable
 {
     private Action? release = release;
 
     /// <summary>The model.</summary>
     public T Model { get; } = model;
+
+    /// <summary>The model was not loaded when it was asked for: what was measured with this lease says little about the version.</summary>
+    public bool Cold { get; } = cold;
 
     /// <summary>Lets the model be unloaded when room is needed.</summary>
     public void Dispose() => Interlocked.Exchange(ref release, null)?.Invoke();
@@ -41,6 +44,7 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
     public async Task<ModelLease<T>> AcquireAsync(string version, CancellationToken cancellation)
     {
         Resident resident;
+        bool cold;
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(stopping.IsCancellationRequested, this);
@@ -49,12 +53,13 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
             residents.Remove(resident);
             residents.AddFirst(resident);
             resident.Leases++;
+            cold = !resident.Loading.IsCompletedSuccessfully;
         }
 
         try
         {
             var model = await resident.Loading.WaitAsync(cancellation);
-            return new ModelLease<T>(model, () => Release(resident));
+            return new ModelLease<T>(model, cold, () => Release(resident));
         }
         catch
         {

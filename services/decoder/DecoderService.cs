@@ -20,7 +20,7 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
         var job = DecodeJob.Parse(await requests.MoveNext(context.CancellationToken) ? requests.Current.Start : null);
         engine.RequirePlace();
         using var model = await models.AcquireAsync(job.Version, context.CancellationToken);
-        await responses.WriteAsync(new DecodeResponse { Accepted = new DecodeAccepted { Version = job.Version } }, context.CancellationToken);
+        await responses.WriteAsync(new DecodeResponse { Accepted = new DecodeAccepted { Version = job.Version, Cold = model.Cold } }, context.CancellationToken);
 
         var reader = new LatentsReader(requests, model.Model);
         while (await reader.ReadAsync(context.CancellationToken) is { } latents)
@@ -46,7 +46,7 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
         var job = EncodeImageJob.Parse(await requests.MoveNext(context.CancellationToken) ? requests.Current.Start : null);
         engine.RequirePlace();
         using var model = await models.AcquireAsync(job.Version, context.CancellationToken);
-        await responses.WriteAsync(new EncodeImageResponse { Accepted = new DecodeAccepted { Version = job.Version } }, context.CancellationToken);
+        await responses.WriteAsync(new EncodeImageResponse { Accepted = new DecodeAccepted { Version = job.Version, Cold = model.Cold } }, context.CancellationToken);
 
         var (image, mask) = await job.ReadAsync(requests, options.Value.MaxFilePixels, context.CancellationToken);
         foreach (var tensor in await engine.EncodeAsync(image, mask, model.Model, context.CancellationToken))

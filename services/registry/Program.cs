@@ -1,4 +1,5 @@
 using Fleet.Hosting;
+using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
@@ -16,7 +17,7 @@ public static class RegistryHost
         builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
         builder.Services.AddSingleton<BlobStore>();
         builder.Services.AddSingleton<RegistryDatabase>();
-        builder.Services.AddSingleton<CatalogDatabase>();
+        builder.Services.AddSingleton<AuditLog>();
         builder.Services.AddSingleton<VersionCatalog>();
         builder.Services.AddSingleton<Publisher>();
         builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");

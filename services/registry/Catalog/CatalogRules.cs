@@ -14,6 +14,8 @@ internal static partial class CatalogRules
         : throw new InvalidRequestException(
             field, value, "give a model name of 1 to 100 characters of a-z, 0-9, '.', '_' and '-', its parts separated by '/'");
 
+    public static string OptionalModel(string field, string value) => value == "" ? "" : Model(field, value);
+
     public static string Alias(string field, string value) => AliasName().IsMatch(value)
         ? value
         : throw new InvalidRequestException(field, value, "give an alias of 1 to 64 characters of a-z, 0-9, '.', '_' and '-'");

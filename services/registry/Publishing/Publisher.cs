@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
+using Fleet.Registry.Access;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Version = Fleet.Contracts.Registry.V1.Version;
@@ -15,26 +16,25 @@ internal sealed class Publisher(BlobStore blobs, VersionCatalog catalog)
 
     private static readonly string[] PickleExtensions = [".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle"];
 
-    public async Task<(Version Version, bool Created)> PublishAsync(
-        string model, Manifest given, string description, IReadOnlyCollection<string> aliases, CancellationToken cancellationToken)
+    public async Task<(Version Version, bool Created)> PublishAsync(NewVersion given, Actor actor, CancellationToken cancellationToken)
     {
-        var manifest = ManifestForm.Canonical(given);
-        if (catalog.Find(model, ManifestForm.DigestOf(manifest)) is { } known)
+        var version = given with { Manifest = ManifestForm.Canonical(given.Manifest) };
+        if (await catalog.FindAsync(version.Model, ManifestForm.DigestOf(version.Manifest), cancellationToken) is { } known)
         {
-            return catalog.Publish(model, manifest, known.Traits, description, aliases);
+            return await catalog.PublishAsync(version, known.Traits, actor, cancellationToken);
         }
 
-        RefusePickles(manifest);
-        RequireBlobs(manifest);
+        RefusePickles(version.Manifest);
+        RequireBlobs(version.Manifest);
         var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = Environment.ProcessorCount };
-        await Parallel.ForEachAsync(manifest.Files.OrderByDescending(file => file.Size), options, (file, _) =>
+        await Parallel.ForEachAsync(version.Manifest.Files.OrderByDescending(file => file.Size), options, (file, _) =>
         {
             RequireDigest(file);
             return ValueTask.CompletedTask;
         });
 
-        var traits = BundleInspector.Inspect(new BundleFiles(blobs, manifest));
-        return catalog.Publish(model, manifest, traits, description, aliases);
+        var traits = BundleInspector.Inspect(new BundleFiles(blobs, version.Manifest));
+        return await catalog.PublishAsync(version, traits, actor, cancellationToken);
     }
 
     private static void RefusePickles(Manifest manifest)

@@ -2,6 +2,8 @@ using System.Data.Common;
 using System.Reflection;
 using Dapper;
 using Fleet.Hosting;
+using Fleet.Registry.Audit;
+using Fleet.Registry.Catalog;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -20,7 +22,7 @@ internal sealed class RegistryDatabase : IAsyncDisposable
     private readonly bool sqlite;
     private readonly SemaphoreSlim writing = new(1);
 
-    public RegistryDatabase(IOptions<RegistryOptions> options)
+    public RegistryDatabase(IOptions<RegistryOptions> options, TimeProvider time)
     {
         string connection = options.Value.Database;
         sqlite = connection == "";
@@ -36,7 +38,8 @@ internal sealed class RegistryDatabase : IAsyncDisposable
             source = NpgsqlDataSource.Create(connection);
         }
 
-        Migrate();
+        // Waited for: nothing is served before the schema is right, and a database that cannot be used is said when the process starts.
+        Task.Run(() => MigrateAsync(new CatalogUpgrade(new AuditLog(time)))).GetAwaiter().GetResult();
     }
 
     /// <summary>Reads; sees what was written before.</summary>
@@ -119,16 +122,18 @@ internal sealed class RegistryDatabase : IAsyncDisposable
         return connection;
     }
 
-    private void Migrate()
+    private async Task MigrateAsync(CatalogUpgrade upgrade)
     {
-        using var connection = source.OpenConnection();
+        await using var connection = await OpenAsync(CancellationToken.None);
         if (sqlite)
         {
-            _ = connection.Execute("PRAGMA journal_mode = WAL");
+            await connection.ExecuteAsync("PRAGMA journal_mode = WAL");
         }
 
-        using var transaction = connection.BeginTransaction();
-        long schema = sqlite ? connection.ExecuteScalar<long>("PRAGMA user_version", transaction: transaction) : SchemaOfPostgres(transaction);
+        await using var transaction = await connection.BeginTransactionAsync();
+        long schema = sqlite
+            ? await connection.ExecuteScalarAsync<long>("PRAGMA user_version", transaction: transaction)
+            : await SchemaOfPostgresAsync(transaction);
         var scripts = Migrations().ToList();
         if (schema > scripts.Count)
         {
@@ -138,21 +143,26 @@ internal sealed class RegistryDatabase : IAsyncDisposable
 
         foreach (string script in scripts.Skip((int)schema))
         {
-            _ = connection.Execute(ForThisDatabase(script), transaction: transaction);
+            await connection.ExecuteAsync(ForThisDatabase(script), transaction: transaction);
         }
 
-        _ = connection.Execute(
+        if (schema < 2)
+        {
+            await upgrade.RunAsync(transaction); // after all scripts: it uses the tables as this registry knows them
+        }
+
+        await connection.ExecuteAsync(
             sqlite ? $"PRAGMA user_version = {scripts.Count}" : $"UPDATE schema_version SET version = {scripts.Count}", transaction: transaction);
-        transaction.Commit();
+        await transaction.CommitAsync();
     }
 
-    private static long SchemaOfPostgres(DbTransaction transaction)
+    private static async Task<long> SchemaOfPostgresAsync(DbTransaction transaction)
     {
         var connection = transaction.Connection!;
-        _ = connection.Execute("SELECT pg_advisory_xact_lock(@WriterLock)", new { WriterLock }, transaction);
-        _ = connection.Execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)", transaction: transaction);
-        _ = connection.Execute("INSERT INTO schema_version SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM schema_version)", transaction: transaction);
-        return connection.ExecuteScalar<long>("SELECT version FROM schema_version", transaction: transaction);
+        await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@WriterLock)", new { WriterLock }, transaction);
+        await connection.ExecuteAsync("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)", transaction: transaction);
+        await connection.ExecuteAsync("INSERT INTO schema_version SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM schema_version)", transaction: transaction);
+        return await connection.ExecuteScalarAsync<long>("SELECT version FROM schema_version", transaction: transaction);
     }
 
     private static IEnumerable<string> Migrations()

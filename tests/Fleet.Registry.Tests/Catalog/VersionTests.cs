@@ -124,12 +124,12 @@ public sealed class VersionTests : RegistryTest
     public async Task Open_OfADatabaseOfANewerRegistry_IsRefused()
     {
         var options = Options.Create(new RegistryOptions { DataPath = Folder["newer"] });
-        await using (var database = new RegistryDatabase(options))
+        await using (var database = new RegistryDatabase(options, TimeProvider.System))
         {
             _ = await database.ReadAsync(connection => connection.ExecuteAsync("PRAGMA user_version = 1000"), Cancellation);
         }
 
-        var open = () => new RegistryDatabase(options);
+        var open = () => new RegistryDatabase(options, TimeProvider.System);
 
         open.Should().Throw<InvalidOperationException>().WithMessage("*has schema 1000 and this registry knows up to*");
     }

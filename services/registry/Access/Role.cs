@@ -1,0 +1,14 @@
+namespace Fleet.Registry.Access;
+
+/// <summary>What a token may do; each role may do what those before it may.</summary>
+internal enum Role
+{
+    /// <summary>Read, and take part in rollouts as a stage or a gateway.</summary>
+    Reader,
+
+    /// <summary>Publish versions, say things about them, move aliases that are not protected.</summary>
+    Publisher,
+
+    /// <summary>Everything.</summary>
+    Operator,
+}

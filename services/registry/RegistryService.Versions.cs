@@ -1,0 +1,64 @@
+using System.Globalization;
+using Fleet.Contracts.Registry;
+using Fleet.Contracts.Registry.V1;
+using Fleet.Hosting;
+using Fleet.Registry.Access;
+using Fleet.Registry.Blobs;
+using Fleet.Registry.Catalog;
+using Fleet.Registry.Publishing;
+using Grpc.Core;
+
+namespace Fleet.Registry;
+
+internal sealed partial class RegistryService
+{
+    private const int MaxAliasesPerRequest = 100;
+    private const int DefaultPageSize = 100;
+
+    public override async Task<PublishResponse> Publish(PublishRequest request, ServerCallContext context)
+    {
+        BlobRules.Range("aliases", request.Aliases.Count, 0, MaxAliasesPerRequest);
+        var given = new NewVersion(
+            CatalogRules.Model("model", request.Model),
+            request.Manifest ?? new Manifest(),
+            CatalogRules.Description(request.Description),
+            request.Metadata ?? new VersionMetadata(),
+            [.. request.Aliases.Select(alias => CatalogRules.Alias("aliases", alias))]);
+
+        try
+        {
+            var (version, created) = await publisher.PublishAsync(given, CallActor.ActorOf(context), context.CancellationToken);
+            return new PublishResponse { Version = version, Created = created };
+        }
+        catch (Exception exception) when (exception is ManifestFormatException or UnusableModelException)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, exception.Message));
+        }
+        catch (DamagedBlobException exception)
+        {
+            throw new PreconditionException(exception.Message, exception);
+        }
+    }
+
+    public override async Task<ResolveResponse> Resolve(ResolveRequest request, ServerCallContext context) =>
+        new() { Version = await catalog.ResolveAsync(VersionReference.Parse(request.Reference), context.CancellationToken) };
+
+    public override async Task<GetManifestResponse> GetManifest(GetManifestRequest request, ServerCallContext context) =>
+        new() { Manifest = await catalog.ReadManifestAsync(CatalogRules.Version("digest", request.Digest), context.CancellationToken) };
+
+    public override async Task<ListVersionsResponse> ListVersions(ListVersionsRequest request, ServerCallContext context)
+    {
+        int pageSize = request.PageSize == 0 ? DefaultPageSize : RequestRules.Within("page_size", request.PageSize, 1, 1000);
+        string model = CatalogRules.OptionalModel("model", request.Model);
+        var (versions, next) = await catalog.ListAsync(model, pageSize, ParsePageToken(request.PageToken), context.CancellationToken);
+        return new ListVersionsResponse { Versions = { versions }, NextPageToken = next == 0 ? "" : next.ToString("x", CultureInfo.InvariantCulture) };
+    }
+
+    private static long ParsePageToken(string token)
+    {
+        long before = 0;
+        return token == "" || (long.TryParse(token, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out before) && before > 0)
+            ? before
+            : throw new InvalidRequestException("page_token", token, "give the next_page_token of the last response");
+    }
+}
