@@ -3,6 +3,7 @@ using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Storage;
 
 namespace Fleet.Registry;
@@ -20,6 +21,7 @@ public static class RegistryHost
         builder.Services.AddSingleton<AuditLog>();
         builder.Services.AddSingleton<VersionCatalog>();
         builder.Services.AddSingleton<Publisher>();
+        builder.Services.AddSignatures();
         builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");
 
         var app = builder.Build();
