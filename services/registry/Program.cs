@@ -3,6 +3,7 @@ using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Storage;
 using Fleet.Registry.Upkeep;
 
@@ -23,6 +24,7 @@ public static class RegistryHost
         builder.Services.AddSingleton<Publisher>();
         builder.Services.AddSingleton<GarbageCollector>();
         builder.Services.AddSingleton<BlobVerifier>();
+        builder.Services.AddSignatures();
         builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");
 
         var app = builder.Build();

@@ -13,12 +13,14 @@ namespace Fleet.Registry;
 internal sealed partial class RegistryService
 {
     private const int MaxAliasesPerRequest = 100;
+    private const int MaxSignaturesPerRequest = 20;
     private const int DefaultPageSize = 100;
 
     public override async Task<PublishResponse> Publish(PublishRequest request, ServerCallContext context)
     {
         BlobRules.Range("aliases", request.Aliases.Count, 0, MaxAliasesPerRequest);
         BlobRules.PushId("push_id", request.PushId);
+        BlobRules.Range("signatures", request.Signatures.Count, 0, MaxSignaturesPerRequest);
         var given = new NewVersion(
             CatalogRules.Model("model", request.Model),
             request.Manifest ?? new Manifest(),
@@ -28,6 +30,7 @@ internal sealed partial class RegistryService
 
         try
         {
+            given = await WithSignaturesAsync(given, request.Signatures, context.CancellationToken);
             var (version, created) = await publisher.PublishAsync(given, request.PushId, CallActor.ActorOf(context), context.CancellationToken);
             return new PublishResponse { Version = version, Created = created };
         }
