@@ -35,7 +35,7 @@ internal sealed class EncoderModel : IDisposable
         try
         {
             using var checkpoint = Checkpoint.Open(folder);
-            var tokenizer = ClipTokenizer.Load(Path.Combine(checkpoint.Folder, "tokenizer"));
+            var tokenizer = ClipTokenizer.Load(checkpoint.Files, "tokenizer/");
             var textModel = ClipTextModel.Load(checkpoint, device: device.Device, dtype: device.DType);
             if (tokenizer.VocabularySize > textModel.Config.VocabSize)
             {
