@@ -3,6 +3,7 @@ using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
+using Fleet.Registry.Rollouts;
 using Fleet.Registry.Storage;
 
 namespace Fleet.Registry;
@@ -11,7 +12,12 @@ namespace Fleet.Registry;
 public static class RegistryHost
 {
     /// <summary>The service, ready to run; settings are configuration keys, for example <c>--Registry:DataPath=folder</c>.</summary>
-    public static WebApplication Create(params string[] args)
+    public static WebApplication Create(params string[] args) => Create(args, TimeProvider.System);
+
+    /// <summary>Runs the service until it is told to stop.</summary>
+    public static Task Main(string[] args) => Create(args).RunAsync();
+
+    internal static WebApplication Create(string[] args, TimeProvider time)
     {
         var builder = FleetDefaults.CreateBuilder("registry", args);
         builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
@@ -20,17 +26,17 @@ public static class RegistryHost
         builder.Services.AddSingleton<AuditLog>();
         builder.Services.AddSingleton<VersionCatalog>();
         builder.Services.AddSingleton<Publisher>();
+        builder.Services.AddSingleton(time);
+        builder.Services.AddRollouts();
         builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");
 
         var app = builder.Build();
         app.MapGrpcService<RegistryService>();
+        app.MapRollouts();
         app.MapFleetDefaults();
 
         // Opened now: a folder that cannot be used or a database that is too new is said when the process starts.
         _ = app.Services.GetRequiredService<Publisher>();
         return app;
     }
-
-    /// <summary>Runs the service until it is told to stop.</summary>
-    public static Task Main(string[] args) => Create(args).RunAsync();
 }
