@@ -4,6 +4,7 @@ using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
 using Fleet.Registry.Signatures;
+using Fleet.Registry.Rollouts;
 using Fleet.Registry.Storage;
 using Fleet.Registry.Upkeep;
 
@@ -13,7 +14,12 @@ namespace Fleet.Registry;
 public static class RegistryHost
 {
     /// <summary>The service, ready to run; settings are configuration keys, for example <c>--Registry:DataPath=folder</c>.</summary>
-    public static WebApplication Create(params string[] args)
+    public static WebApplication Create(params string[] args) => Create(args, TimeProvider.System);
+
+    /// <summary>Runs the service until it is told to stop.</summary>
+    public static Task Main(string[] args) => Create(args).RunAsync();
+
+    internal static WebApplication Create(string[] args, TimeProvider time)
     {
         var builder = FleetDefaults.CreateBuilder("registry", args);
         builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
@@ -25,17 +31,17 @@ public static class RegistryHost
         builder.Services.AddSingleton<GarbageCollector>();
         builder.Services.AddSingleton<BlobVerifier>();
         builder.Services.AddSignatures();
+        builder.Services.AddSingleton(time);
+        builder.Services.AddRollouts();
         builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");
 
         var app = builder.Build();
         app.MapGrpcService<RegistryService>();
+        app.MapRollouts();
         app.MapFleetDefaults();
 
         // Opened now: a folder that cannot be used or a database that is too new is said when the process starts.
         _ = app.Services.GetRequiredService<Publisher>();
         return app;
     }
-
-    /// <summary>Runs the service until it is told to stop.</summary>
-    public static Task Main(string[] args) => Create(args).RunAsync();
 }
