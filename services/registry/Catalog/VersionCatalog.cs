@@ -6,6 +6,7 @@ using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
 using Fleet.Registry.Access;
 using Fleet.Registry.Audit;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Storage;
 using Google.Protobuf;
 using Version = Fleet.Contracts.Registry.V1.Version;
@@ -14,7 +15,7 @@ namespace Fleet.Registry.Catalog;
 
 /// <summary>What the registry knows of versions: their manifests, traits and aliases. Writing is one transaction each, told to the audit log.</summary>
 internal sealed partial class VersionCatalog(
-    RegistryDatabase database, AuditLog audit, IEnumerable<IVersionReferences> references, TimeProvider time)
+    RegistryDatabase database, SignatureStore signatures, AuditLog audit, IEnumerable<IVersionReferences> references, TimeProvider time)
 {
     // Of a page of versions: half of what a message may have.
     private const int MaxPageBytes = FleetDefaults.MaxMessageBytes / 2;
@@ -33,6 +34,11 @@ internal sealed partial class VersionCatalog(
             foreach (string alias in version.Aliases)
             {
                 await PublishAliasAsync(transaction, version.Model, alias, digest, actor);
+            }
+
+            foreach (var signature in version.Signatures)
+            {
+                await signatures.AddAsync(transaction, digest, signature, actor);
             }
 
             await (alongside?.Invoke(transaction) ?? Task.CompletedTask);
@@ -103,7 +109,14 @@ internal sealed partial class VersionCatalog(
             """,
             new { First = rows.Min(row => row.Id), Last = rows.Max(row => row.Id) }, transaction);
         var names = aliases.OrderBy(alias => alias.Name, StringComparer.Ordinal).ToLookup(alias => alias.Id, alias => alias.Name);
-        return [.. rows.Select(row => row.ToVersion(names[row.Id]))];
+        var counted = await connection.QueryAsync<(long Id, long Count)>(
+            """
+            SELECT versions.id, COUNT(*) FROM signatures JOIN versions ON versions.digest = signatures.digest
+            WHERE versions.id BETWEEN @First AND @Last GROUP BY versions.id
+            """,
+            new { First = rows.Min(row => row.Id), Last = rows.Max(row => row.Id) }, transaction);
+        var counts = counted.ToDictionary(count => count.Id, count => count.Count);
+        return [.. rows.Select(row => row.ToVersion(names[row.Id], counts.GetValueOrDefault(row.Id)))];
     }
 
     private static async Task<Version?> FindAsync(DbConnection connection, string model, Digest digest, DbTransaction? transaction = null)

@@ -120,7 +120,7 @@ internal sealed record VersionRow
         Metrics = JsonSerializer.Serialize(metadata.Metrics),
     };
 
-    public V1.Version ToVersion(IEnumerable<string> aliases) => new()
+    public V1.Version ToVersion(IEnumerable<string> aliases, long signatures) => new()
     {
         Model = Model,
         Digest = Version,
@@ -132,5 +132,6 @@ internal sealed record VersionRow
         Metadata = Metadata,
         Deprecated = Deprecated,
         Revision = Revision,
+        Signatures = (int)signatures,
     };
 }

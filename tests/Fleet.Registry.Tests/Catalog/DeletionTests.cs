@@ -3,7 +3,6 @@ using Dapper;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
-using Fleet.Registry.Audit;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Tests.Storage;
 
@@ -20,7 +19,7 @@ public abstract class DeletionTests(TestDatabase database) : CatalogTest(databas
     {
         var first = await PublishAsync("tiny", [1], null, "stable", "old");
         var second = await PublishAsync("tiny", [2], new VersionMetadata { BaseVersion = first.Version });
-        var catalog = new VersionCatalog(Database, new AuditLog(Clock), [new Rollout()], Clock);
+        var catalog = CatalogWith(new Rollout());
 
         var delete = () => catalog.DeleteAsync("tiny", first, Someone, Cancellation);
 

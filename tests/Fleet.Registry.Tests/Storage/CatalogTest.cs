@@ -4,6 +4,7 @@ using Fleet.Contracts.Registry.V1;
 using Fleet.Registry.Access;
 using Fleet.Registry.Audit;
 using Fleet.Registry.Catalog;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Storage;
 using Google.Protobuf;
 using Microsoft.Extensions.Options;
@@ -34,9 +35,8 @@ public abstract class CatalogTest(TestDatabase kind) : IAsyncLifetime
     {
         connectionString = kind == TestDatabase.Postgres ? await SharedPostgres.CreateDatabaseAsync() : "";
         Database = Open();
-        var audit = new AuditLog(Clock);
-        Catalog = new VersionCatalog(Database, audit, [], Clock);
-        Quotas = new Quotas(Database, audit);
+        Catalog = CatalogWith();
+        Quotas = new Quotas(Database, new AuditLog(Clock));
         History = new AuditHistory(Database);
     }
 
@@ -55,6 +55,14 @@ public abstract class CatalogTest(TestDatabase kind) : IAsyncLifetime
     /// <summary>The same database once more, as another replica opens it.</summary>
     private protected RegistryDatabase Open() => new(Options.Create(new RegistryOptions { DataPath = folder.Path, Database = connectionString }), Clock);
 
+    /// <summary>The catalog, with features that say what refers to versions.</summary>
+    private protected VersionCatalog CatalogWith(params IVersionReferences[] references)
+    {
+        var audit = new AuditLog(Clock);
+        var signatures = new SignatureStore(Database, new SignatureChecks(Options.Create(new SignatureOptions())), audit, Clock);
+        return new VersionCatalog(Database, signatures, audit, references, Clock);
+    }
+
     /// <summary>A version with one file per size given; the same sizes give the same version.</summary>
     private protected async Task<Digest> PublishAsync(string model, long[] sizes, VersionMetadata? metadata = null, params string[] aliases)
     {
@@ -63,7 +71,7 @@ public abstract class CatalogTest(TestDatabase kind) : IAsyncLifetime
         return ManifestForm.DigestOf(manifest);
     }
 
-    private protected static Manifest ManifestOf(params long[] sizes)
+    internal static Manifest ManifestOf(params long[] sizes)
     {
         var manifest = new Manifest();
         foreach (long size in sizes)
