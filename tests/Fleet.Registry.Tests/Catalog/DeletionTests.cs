@@ -19,7 +19,7 @@ public abstract class DeletionTests(TestDatabase database) : CatalogTest(databas
     {
         var first = await PublishAsync("tiny", [1], null, "stable", "old");
         var second = await PublishAsync("tiny", [2], new VersionMetadata { BaseVersion = first.Version });
-        var catalog = CatalogWith(new Rollout());
+        var catalog = CatalogOf(Database, Clock, new Rollout());
 
         var delete = () => catalog.DeleteAsync("tiny", first, Someone, Cancellation);
 

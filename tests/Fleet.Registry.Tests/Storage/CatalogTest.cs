@@ -35,7 +35,7 @@ public abstract class CatalogTest(TestDatabase kind) : IAsyncLifetime
     {
         connectionString = kind == TestDatabase.Postgres ? await SharedPostgres.CreateDatabaseAsync() : "";
         Database = Open();
-        Catalog = CatalogWith();
+        Catalog = CatalogOf(Database, Clock);
         Quotas = new Quotas(Database, new AuditLog(Clock));
         History = new AuditHistory(Database);
     }
@@ -55,12 +55,11 @@ public abstract class CatalogTest(TestDatabase kind) : IAsyncLifetime
     /// <summary>The same database once more, as another replica opens it.</summary>
     private protected RegistryDatabase Open() => new(Options.Create(new RegistryOptions { DataPath = folder.Path, Database = connectionString }), Clock);
 
-    /// <summary>The catalog, with features that say what refers to versions.</summary>
-    private protected VersionCatalog CatalogWith(params IVersionReferences[] references)
+    internal static VersionCatalog CatalogOf(RegistryDatabase database, TimeProvider time, params IVersionReferences[] references)
     {
-        var audit = new AuditLog(Clock);
-        var signatures = new SignatureStore(Database, new SignatureChecks(Options.Create(new SignatureOptions())), audit, Clock);
-        return new VersionCatalog(Database, signatures, audit, references, Clock);
+        var audit = new AuditLog(time);
+        var signatures = new SignatureStore(database, new SignatureChecks(Options.Create(new SignatureOptions())), audit, time);
+        return new VersionCatalog(database, signatures, audit, references, time);
     }
 
     /// <summary>A version with one file per size given; the same sizes give the same version.</summary>
