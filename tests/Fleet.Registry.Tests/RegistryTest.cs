@@ -1,6 +1,7 @@
 using Fleet.Client.Registry;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Tests.Blobs.S3;
 using Fleet.Testing;
 using Google.Protobuf;
 using Grpc.Core;
@@ -9,10 +10,11 @@ using V1 = Fleet.Contracts.Registry.V1;
 namespace Fleet.Registry.Tests;
 
 /// <summary>A registry of the test's own over an empty folder, and what most tests do with it.</summary>
-public abstract class RegistryTest : IAsyncLifetime
+public abstract class RegistryTest(BlobPlace place = BlobPlace.Folder) : IAsyncLifetime
 {
     private readonly TemporaryFolder folder = new();
     private RunningRegistry? running;
+    private S3Server? bucket;
 
     private protected string DataPath => folder["registry"];
 
@@ -26,11 +28,19 @@ public abstract class RegistryTest : IAsyncLifetime
 
     private protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => running = await RunningRegistry.StartAsync(DataPath);
+    /// <summary>The store that holds the blobs, when it is a bucket.</summary>
+    private protected S3Server Bucket => bucket!;
+
+    public async ValueTask InitializeAsync()
+    {
+        bucket = place == BlobPlace.Bucket ? await S3Server.StartAsync(folder["s3"]) : null;
+        running = await StartReplicaAsync();
+    }
 
     public async ValueTask DisposeAsync()
     {
         await running!.DisposeAsync();
+        await (bucket?.DisposeAsync() ?? ValueTask.CompletedTask);
         folder.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -41,8 +51,12 @@ public abstract class RegistryTest : IAsyncLifetime
     private protected async Task RestartAsync()
     {
         await running!.DisposeAsync();
-        running = await RunningRegistry.StartAsync(DataPath, running.Address);
+        running = await StartReplicaAsync(running.Address);
     }
+
+    /// <summary>Another registry over the same database and the same blobs.</summary>
+    private protected Task<RunningRegistry> StartReplicaAsync(string url = "http://127.0.0.1:0") =>
+        RunningRegistry.StartAsync(DataPath, url, bucket?.Settings ?? []);
 
     private protected Task<PushResult> PushAsync(string path, string model = "tiny", params string[] aliases) =>
         Client.PushAsync(path, model, aliases, cancellationToken: Cancellation);
@@ -86,7 +100,7 @@ public abstract class RegistryTest : IAsyncLifetime
         return content.ToArray();
     }
 
-    private protected string BlobPath(Digest digest) => Path.Combine(DataPath, "blobs", digest.Hex[..2], digest.Hex);
+    private protected string BlobPath(Digest digest) => Path.Combine(bucket?.BlobFolder ?? Path.Combine(DataPath, "blobs"), digest.Hex[..2], digest.Hex);
 
     private protected static UploadBlobsRequest Start(Digest digest, long size, long offset = 0) =>
         new() { Start = new UploadStart { Sha256 = digest.ToByteString(), Size = size, Offset = offset } };
