@@ -3,8 +3,10 @@ using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Rollouts;
 using Fleet.Registry.Storage;
+using Fleet.Registry.Upkeep;
 
 namespace Fleet.Registry;
 
@@ -21,11 +23,14 @@ public static class RegistryHost
     {
         var builder = FleetDefaults.CreateBuilder("registry", args);
         builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
-        builder.Services.AddSingleton<BlobStore>();
+        builder.Services.AddBlobs();
         builder.Services.AddSingleton<RegistryDatabase>();
         builder.Services.AddSingleton<AuditLog>();
         builder.Services.AddSingleton<VersionCatalog>();
         builder.Services.AddSingleton<Publisher>();
+        builder.Services.AddSingleton<GarbageCollector>();
+        builder.Services.AddSingleton<BlobVerifier>();
+        builder.Services.AddSignatures();
         builder.Services.AddSingleton(time);
         builder.Services.AddRollouts();
         builder.Services.AddHealthChecks().AddCheck<StorageHealthCheck>("storage");
