@@ -3,7 +3,6 @@ using Fleet.Registry.Tests.Storage;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Microsoft.Extensions.Time.Testing;
 
 namespace Fleet.Registry.Tests.Rollouts;
 
@@ -19,7 +18,7 @@ public abstract class RolloutTest(TestDatabase kind) : IAsyncLifetime
     private string database = "";
     private long reports;
 
-    private protected FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    private protected JumpingTime Time { get; } = new();
 
     private protected RolloutRegistry Registry => replicas[0];
 

@@ -1,13 +1,12 @@
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Registry.Rollouts;
-using Microsoft.Extensions.Time.Testing;
 
 namespace Fleet.Registry.Tests.Rollouts;
 
 public sealed class StateClocksTests
 {
-    private readonly FakeTimeProvider time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    private readonly JumpingTime time = new();
     private readonly StateClocks clocks;
 
     public StateClocksTests() => clocks = new StateClocks(time, most: TimeSpan.FromSeconds(5));
@@ -31,7 +30,7 @@ public sealed class StateClocksTests
         var rollout = Rollout(TimeSpan.FromSeconds(40));
         _ = clocks.ElapsedOf(rollout);
 
-        time.AdjustTime(time.GetUtcNow().AddDays(days));
+        time.Jump = TimeSpan.FromDays(days);
         clocks.Advance();
 
         clocks.ElapsedOf(rollout).Should().Be(TimeSpan.FromSeconds(40));
