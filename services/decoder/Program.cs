@@ -21,6 +21,7 @@ public static class DecoderHost
         services.AddDeviceQueue("decoder device");
         services.AddResidentModels(DecoderModel.Wants, DecoderModel.Load);
         services.AddSingleton<DecodingEngine>();
+        services.AddSingleton<PictureComparer>();
 
         var app = builder.Build();
         app.MapGrpcService<DecoderService>();
