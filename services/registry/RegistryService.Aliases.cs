@@ -15,6 +15,11 @@ internal sealed partial class RegistryService
         string expected = request.ExpectedVersion is "" or VersionCatalog.NoVersion
             ? request.ExpectedVersion
             : CatalogRules.Version("expected_version", request.ExpectedVersion).Version;
+        if (alias == VersionReference.DefaultAlias)
+        {
+            await signaturePolicy.RequireAsync(version, context.CancellationToken);
+        }
+
         var moved = await catalog.SetAliasAsync(model, alias, version, expected, CallActor.ActorOf(context), context.CancellationToken);
         return new SetAliasResponse { Alias = moved };
     }

@@ -1,6 +1,7 @@
 using Fleet.Client.Registry;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Tests.Storage;
 using Fleet.Testing;
 using Google.Protobuf;
 using Grpc.Core;
@@ -8,10 +9,11 @@ using V1 = Fleet.Contracts.Registry.V1;
 
 namespace Fleet.Registry.Tests;
 
-/// <summary>A registry of the test's own over an empty folder, and what most tests do with it.</summary>
-public abstract class RegistryTest : IAsyncLifetime
+/// <summary>A registry of the test's own over an empty folder and database, and what most tests do with it.</summary>
+public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite) : IAsyncLifetime
 {
     private readonly TemporaryFolder folder = new();
+    private string database = "";
     private RunningRegistry? running;
 
     private protected string DataPath => folder["registry"];
@@ -26,11 +28,23 @@ public abstract class RegistryTest : IAsyncLifetime
 
     private protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => running = await RunningRegistry.StartAsync(DataPath);
+    /// <summary>Settings of the registry beside its folder and its database.</summary>
+    private protected virtual IEnumerable<string> Settings => [];
+
+    public async ValueTask InitializeAsync()
+    {
+        database = kind == TestDatabase.Postgres ? await SharedPostgres.CreateDatabaseAsync() : "";
+        running = await StartAsync();
+    }
 
     public async ValueTask DisposeAsync()
     {
-        await running!.DisposeAsync();
+        await (running?.DisposeAsync() ?? ValueTask.CompletedTask);
+        if (database != "")
+        {
+            await SharedPostgres.DropDatabaseAsync(database);
+        }
+
         folder.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -41,8 +55,12 @@ public abstract class RegistryTest : IAsyncLifetime
     private protected async Task RestartAsync()
     {
         await running!.DisposeAsync();
-        running = await RunningRegistry.StartAsync(DataPath, running.Address);
+        running = await StartAsync(running.Address);
     }
+
+    /// <summary>Another replica of the registry, over the same folder and database.</summary>
+    private protected Task<RunningRegistry> StartAsync(string url = "http://127.0.0.1:0") =>
+        RunningRegistry.StartAsync(DataPath, url, [$"--Registry:Database={database}", .. Settings]);
 
     private protected Task<PushResult> PushAsync(string path, string model = "tiny", params string[] aliases) =>
         Client.PushAsync(path, model, aliases, cancellationToken: Cancellation);

@@ -29,9 +29,9 @@ internal sealed class RunningRegistry : IAsyncDisposable
 
     public V1.Registry.RegistryClient Rpc { get; }
 
-    public static async Task<RunningRegistry> StartAsync(string dataPath, string url = "http://127.0.0.1:0")
+    public static async Task<RunningRegistry> StartAsync(string dataPath, string url = "http://127.0.0.1:0", params string[] settings)
     {
-        var app = RegistryHost.Create($"--urls={url}", $"--Registry:DataPath={dataPath}", "--Logging:LogLevel:Default=Warning");
+        var app = RegistryHost.Create([$"--urls={url}", $"--Registry:DataPath={dataPath}", "--Logging:LogLevel:Default=Warning", .. settings]);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new RunningRegistry(app);
     }

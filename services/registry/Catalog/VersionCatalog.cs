@@ -6,6 +6,7 @@ using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
 using Fleet.Registry.Access;
 using Fleet.Registry.Audit;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Storage;
 using Google.Protobuf;
 using Version = Fleet.Contracts.Registry.V1.Version;
@@ -13,7 +14,7 @@ using Version = Fleet.Contracts.Registry.V1.Version;
 namespace Fleet.Registry.Catalog;
 
 /// <summary>What the registry knows of versions: their manifests, traits and aliases. Writing is one transaction each, told to the audit log.</summary>
-internal sealed partial class VersionCatalog(RegistryDatabase database, AuditLog audit, TimeProvider time)
+internal sealed partial class VersionCatalog(RegistryDatabase database, SignatureStore signatures, AuditLog audit, TimeProvider time)
 {
     /// <summary>
     /// Adds a version and points aliases at it. A version that is known stays as it is. <paramref name="alongside"/> writes what belongs to
@@ -29,6 +30,11 @@ internal sealed partial class VersionCatalog(RegistryDatabase database, AuditLog
             foreach (string alias in version.Aliases)
             {
                 await PointAliasAsync(transaction, version.Model, alias, digest, actor);
+            }
+
+            foreach (var signature in version.Signatures)
+            {
+                await signatures.AddAsync(transaction, digest, signature, actor);
             }
 
             await (alongside?.Invoke(transaction) ?? Task.CompletedTask);
@@ -84,7 +90,14 @@ internal sealed partial class VersionCatalog(RegistryDatabase database, AuditLog
             """,
             new { First = rows.Min(row => row.Id), Last = rows.Max(row => row.Id) }, transaction);
         var names = aliases.OrderBy(alias => alias.Name, StringComparer.Ordinal).ToLookup(alias => alias.Id, alias => alias.Name);
-        return [.. rows.Select(row => row.ToVersion(names[row.Id]))];
+        var counted = await connection.QueryAsync<(long Id, long Count)>(
+            """
+            SELECT versions.id, COUNT(*) FROM signatures JOIN versions ON versions.digest = signatures.digest
+            WHERE versions.id BETWEEN @First AND @Last GROUP BY versions.id
+            """,
+            new { First = rows.Min(row => row.Id), Last = rows.Max(row => row.Id) }, transaction);
+        var counts = counted.ToDictionary(count => count.Id, count => count.Count);
+        return [.. rows.Select(row => row.ToVersion(names[row.Id], counts.GetValueOrDefault(row.Id)))];
     }
 
     private static async Task<Version?> FindAsync(DbConnection connection, string model, Digest digest, DbTransaction? transaction = null)

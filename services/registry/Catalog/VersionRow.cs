@@ -96,7 +96,7 @@ internal sealed class VersionRow
         Metrics = JsonSerializer.Serialize(version.Metadata.Metrics),
     };
 
-    public V1.Version ToVersion(IEnumerable<string> aliases) => new()
+    public V1.Version ToVersion(IEnumerable<string> aliases, long signatures) => new()
     {
         Model = Model,
         Digest = Version,
@@ -116,5 +116,6 @@ internal sealed class VersionRow
         },
         Deprecated = Deprecated,
         Revision = Revision,
+        Signatures = (int)signatures,
     };
 }

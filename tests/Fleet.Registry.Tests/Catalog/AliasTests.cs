@@ -1,9 +1,14 @@
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Tests.Storage;
 using Grpc.Core;
 
 namespace Fleet.Registry.Tests.Catalog;
 
-public sealed class AliasTests : RegistryTest
+public sealed class AliasTestsOnSqlite() : AliasTests(TestDatabase.Sqlite);
+
+public sealed class AliasTestsOnPostgres() : AliasTests(TestDatabase.Postgres);
+
+public abstract class AliasTests(TestDatabase database) : RegistryTest(database)
 {
     [Fact]
     public async Task SetAlias_MovesItAndTheVersionsSaySo()
