@@ -98,7 +98,8 @@ public sealed partial class RegistryClient : IDisposable
 
     internal Task UploadAsync(
         IReadOnlyDictionary<Digest, SourcePart> parts, IProgress<TransferProgress>? progress, CancellationToken cancellationToken) =>
-        new BlobUploader(registry, parts, new TransferCounter(TransferStage.Uploading, parts.Values.Sum(part => part.Size), progress))
+        new BlobUploader(
+            registry, Guid.NewGuid().ToString("N"), parts, new TransferCounter(TransferStage.Uploading, parts.Values.Sum(part => part.Size), progress))
             .UploadAsync([.. parts.Keys], cancellationToken);
 
     internal Stream OpenBlob(Digest digest, long size) => new BlobStream(registry, digest, size);
