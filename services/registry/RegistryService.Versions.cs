@@ -19,6 +19,7 @@ internal sealed partial class RegistryService
     public override async Task<PublishResponse> Publish(PublishRequest request, ServerCallContext context)
     {
         BlobRules.Range("aliases", request.Aliases.Count, 0, MaxAliasesPerRequest);
+        BlobRules.PushId("push_id", request.PushId);
         BlobRules.Range("signatures", request.Signatures.Count, 0, MaxSignaturesPerRequest);
         var given = new NewVersion(
             CatalogRules.Model("model", request.Model),
@@ -30,7 +31,7 @@ internal sealed partial class RegistryService
         try
         {
             given = await WithSignaturesAsync(given, request.Signatures, context.CancellationToken);
-            var (version, created) = await publisher.PublishAsync(given, CallActor.ActorOf(context), context.CancellationToken);
+            var (version, created) = await publisher.PublishAsync(given, request.PushId, CallActor.ActorOf(context), context.CancellationToken);
             return new PublishResponse { Version = version, Created = created };
         }
         catch (Exception exception) when (exception is ManifestFormatException or UnusableModelException)
@@ -46,8 +47,19 @@ internal sealed partial class RegistryService
     public override async Task<ResolveResponse> Resolve(ResolveRequest request, ServerCallContext context) =>
         new() { Version = await catalog.ResolveAsync(VersionReference.Parse(request.Reference), context.CancellationToken) };
 
-    public override async Task<GetManifestResponse> GetManifest(GetManifestRequest request, ServerCallContext context) =>
-        new() { Manifest = await catalog.ReadManifestAsync(CatalogRules.Version("digest", request.Digest), context.CancellationToken) };
+    public override async Task<GetManifestResponse> GetManifest(GetManifestRequest request, ServerCallContext context)
+    {
+        var version = CatalogRules.Version("digest", request.Digest);
+        var manifest = await catalog.ReadManifestAsync(version, context.CancellationToken);
+        var digests = manifest.Files.SelectMany(file => file.Parts).Select(part => Digest.FromBytes(part.Sha256.Span));
+        if (await pins.PinPullAsync(version, digests, context.CancellationToken))
+        {
+            // It may have been deleted, and its blobs collected, before they were pinned.
+            manifest = await catalog.ReadManifestAsync(version, context.CancellationToken);
+        }
+
+        return new GetManifestResponse { Manifest = manifest };
+    }
 
     public override async Task<ListVersionsResponse> ListVersions(ListVersionsRequest request, ServerCallContext context)
     {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Fleet.Registry;
 
-/// <summary>The registry serves while its database answers and its folder can be written to.</summary>
+/// <summary>The registry serves while its database answers and blobs can be received and stored.</summary>
 internal sealed class StorageHealthCheck(BlobStore blobs, RegistryDatabase database) : IHealthCheck
 {
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken)
@@ -13,7 +13,7 @@ internal sealed class StorageHealthCheck(BlobStore blobs, RegistryDatabase datab
         try
         {
             _ = await database.ReadAsync(connection => connection.ExecuteScalarAsync<long>("SELECT COUNT(*) FROM aliases"), cancellationToken);
-            blobs.CheckWritable();
+            await blobs.CheckWritableAsync(cancellationToken);
             return HealthCheckResult.Healthy();
         }
         catch (Exception exception)
