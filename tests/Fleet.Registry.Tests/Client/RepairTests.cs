@@ -1,4 +1,6 @@
+using Fleet.Client.Diff;
 using Fleet.Client.Repair;
+using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Safetensors;
 using Fleet.Testing;
@@ -42,6 +44,42 @@ public sealed class RepairTests : RegistryTest
         (await File.ReadAllBytesAsync(unet, Cancellation)).Should().Equal(original);
         (await FolderCheck.RunAsync(manifest, folder, cancellationToken: Cancellation))
             .Where(file => file.State != FileState.Right).Should().ContainSingle().Which.Path.Should().Be("notes.txt");
+    }
+
+    [Fact]
+    public async Task BlobRepair_OfDamagedAndLostBlobs_GivesThemBackFromAFolder()
+    {
+        string digest = (await PushAsync(Golden("models", "sd1"))).Version.Digest;
+        var parts = (await Client.GetManifestAsync(digest, Cancellation)).Files.Single(file => file.Path == ModelFolder.Unet).Parts;
+        var (damaged, lost) = (Digest.FromBytes(parts[5].Sha256.Span), Digest.FromBytes(parts[6].Sha256.Span));
+        Flip(BlobPath(damaged), 0);
+        File.Delete(BlobPath(lost));
+
+        var found = await BlobRepair.FindAsync(Client, digest, cancellationToken: Cancellation);
+        var source = await LocalContent.ReadAsync(Golden("models", "sd1"), cancellationToken: Cancellation);
+        var result = await BlobRepair.RestoreAsync(Client, [.. found.Damaged, .. found.Missing], source, cancellationToken: Cancellation);
+
+        found.Damaged.Should().Equal(damaged);
+        found.Missing.Should().Equal(lost);
+        result.Should().BeEquivalentTo(new BlobRepairResult(2, parts[5].Size + parts[6].Size, []));
+        (await BlobRepair.FindAsync(Client, digest, cancellationToken: Cancellation)).AllRight.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task BlobRepair_FromAnotherRegistry_FetchesOnlyWhatWasLost()
+    {
+        string digest = (await PushAsync(Golden("models", "sd1"))).Version.Digest;
+        await using var other = await RunningRegistry.StartAsync(Folder["other"]);
+        await other.Client.PushAsync(Golden("models", "sd1"), "copy", cancellationToken: Cancellation);
+        var part = (await Client.GetManifestAsync(digest, Cancellation)).Files.Single(file => file.Path == ModelFolder.Vae).Parts[3];
+        File.Delete(BlobPath(Digest.FromBytes(part.Sha256.Span)));
+
+        var found = await BlobRepair.FindAsync(Client, digest, cancellationToken: Cancellation);
+        var source = await RegistryContent.ReadAsync(other.Client, digest, Cancellation);
+        var result = await BlobRepair.RestoreAsync(Client, found.Missing, source, cancellationToken: Cancellation);
+
+        result.RestoredBytes.Should().Be(part.Size);
+        (await BlobRepair.FindAsync(Client, digest, cancellationToken: Cancellation)).AllRight.Should().BeTrue();
     }
 
     private async Task<(Manifest Manifest, string Folder)> PullAsync()
