@@ -6,6 +6,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Fleet.Gateway.Tests;
 
@@ -68,6 +69,9 @@ internal sealed class TestFleet : IAsyncDisposable
         await gateway.StartAsync();
         return new TestFleet(gateway, hosts, encoder, denoiser, decoder, registry);
     }
+
+    public T Service<T>()
+        where T : notnull => gateway.Services.GetRequiredService<T>();
 
     public ValueTask StopAsync(string stage) => hosts[stage].DisposeAsync();
 
