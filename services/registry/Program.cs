@@ -3,8 +3,8 @@ using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
-using Fleet.Registry.Signatures;
 using Fleet.Registry.Rollouts;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Storage;
 using Fleet.Registry.Upkeep;
 

@@ -1,6 +1,7 @@
 using Fleet.Client.Registry;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Tests.Blobs.S3;
 using Fleet.Registry.Tests.Storage;
 using Fleet.Testing;
 using Google.Protobuf;
@@ -10,11 +11,12 @@ using V1 = Fleet.Contracts.Registry.V1;
 namespace Fleet.Registry.Tests;
 
 /// <summary>A registry of the test's own over an empty folder and database, and what most tests do with it.</summary>
-public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite) : IAsyncLifetime
+public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite, BlobPlace place = BlobPlace.Folder) : IAsyncLifetime
 {
     private readonly TemporaryFolder folder = new();
     private string database = "";
     private RunningRegistry? running;
+    private S3Server? bucket;
 
     private protected string DataPath => folder["registry"];
 
@@ -28,18 +30,23 @@ public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite) : IA
 
     private protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>Settings of the registry beside its folder and its database.</summary>
+    /// <summary>Settings of the registry beside its folder, its database and its bucket.</summary>
     private protected virtual IEnumerable<string> Settings => [];
+
+    /// <summary>The store that holds the blobs, when it is a bucket.</summary>
+    private protected S3Server Bucket => bucket!;
 
     public async ValueTask InitializeAsync()
     {
         database = kind == TestDatabase.Postgres ? await SharedPostgres.CreateDatabaseAsync() : "";
-        running = await StartAsync();
+        bucket = place == BlobPlace.Bucket ? await S3Server.StartAsync(folder["s3"]) : null;
+        running = await StartReplicaAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
         await (running?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (bucket?.DisposeAsync() ?? ValueTask.CompletedTask);
         if (database != "")
         {
             await SharedPostgres.DropDatabaseAsync(database);
@@ -55,12 +62,12 @@ public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite) : IA
     private protected async Task RestartAsync()
     {
         await running!.DisposeAsync();
-        running = await StartAsync(running.Address);
+        running = await StartReplicaAsync(running.Address);
     }
 
-    /// <summary>Another replica of the registry, over the same folder and database.</summary>
-    private protected Task<RunningRegistry> StartAsync(string url = "http://127.0.0.1:0") =>
-        RunningRegistry.StartAsync(DataPath, url, [$"--Registry:Database={database}", .. Settings]);
+    /// <summary>Another replica of the registry, over the same database and the same blobs.</summary>
+    private protected Task<RunningRegistry> StartReplicaAsync(string url = "http://127.0.0.1:0") =>
+        RunningRegistry.StartAsync(DataPath, url, [$"--Registry:Database={database}", .. bucket?.Settings ?? [], .. Settings]);
 
     private protected Task<PushResult> PushAsync(string path, string model = "tiny", params string[] aliases) =>
         Client.PushAsync(path, model, aliases, cancellationToken: Cancellation);
@@ -104,7 +111,7 @@ public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite) : IA
         return content.ToArray();
     }
 
-    private protected string BlobPath(Digest digest) => Path.Combine(DataPath, "blobs", digest.Hex[..2], digest.Hex);
+    private protected string BlobPath(Digest digest) => Path.Combine(bucket?.BlobFolder ?? Path.Combine(DataPath, "blobs"), digest.Hex[..2], digest.Hex);
 
     private protected static UploadBlobsRequest Start(Digest digest, long size, long offset = 0) =>
         new() { Start = new UploadStart { Sha256 = digest.ToByteString(), Size = size, Offset = offset } };

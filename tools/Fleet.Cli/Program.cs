@@ -8,6 +8,7 @@ using Fleet.Cli.Fleets;
 using Fleet.Cli.Generate;
 using Fleet.Cli.Models;
 using Fleet.Cli.Recipes;
+using Fleet.Cli.Rollouts;
 using Fleet.Cli.Terminal;
 
 Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false); // events are UTF-8 whatever the terminal speaks
@@ -24,6 +25,7 @@ var fleet = new DocumentedCommand(
     GenerateCommand.Create(),
     UpCommand.Create(),
     ModelsCommand.Create(),
+    RolloutCommand.Create(),
     SamplersCommand.Create(),
     InspectCommand.Create(),
     ReplayCommand.Create(),

@@ -7,13 +7,15 @@ using Fleet.Hosting;
 using Fleet.Registry.Access;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Rollouts.Records;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Storage;
 using Version = Fleet.Contracts.Registry.V1.Version;
 
 namespace Fleet.Registry.Rollouts;
 
 /// <summary>Starts rollouts: checks what a canary must be and adds the rollout in one transaction.</summary>
-internal sealed class RolloutStart(RegistryDatabase database, VersionCatalog catalog, RolloutWriter writer, TimeProvider time)
+internal sealed class RolloutStart(
+    RegistryDatabase database, VersionCatalog catalog, SignaturePolicy signatures, RolloutWriter writer, TimeProvider time)
 {
     /// <summary>Starts a rollout with a plan that has its defaults and no faults.</summary>
     public Task<RolloutRecord> StartAsync(string model, VersionReference reference, RolloutPlan plan, Actor actor, CancellationToken cancellation) =>
@@ -24,6 +26,7 @@ internal sealed class RolloutStart(RegistryDatabase database, VersionCatalog cat
                 var stable = await catalog.ResolveAsync(new VersionReference(model, "", ""), cancellation);
                 var canary = await CanaryAsync(transaction, model, await catalog.ResolveAsync(reference, cancellation));
                 Check(stable, canary, plan);
+                await signatures.RequireAsync(DigestOf(canary), cancellation);
                 var rollout = New(model, stable, canary, plan, actor);
                 return await writer.StartAsync(transaction, rollout, actor) ? rollout : throw await TakenAsync(transaction, model);
             },

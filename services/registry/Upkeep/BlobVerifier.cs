@@ -10,7 +10,7 @@ namespace Fleet.Registry.Upkeep;
 internal sealed class BlobVerifier(RegistryDatabase database, BlobStore blobs)
 {
     private const string SelectReferenced =
-        "SELECT DISTINCT blob, size FROM manifest_blobs JOIN versions ON versions.digest = manifest_blobs.manifest WHERE ";
+        "SELECT DISTINCT blob, manifest_blobs.size FROM manifest_blobs JOIN versions ON versions.digest = manifest_blobs.manifest WHERE ";
 
     /// <summary>Verifies the blobs of a version, or all blobs when <paramref name="version"/> is null.</summary>
     public async Task<Verification> BeginAsync(Digest? version, CancellationToken cancellationToken)

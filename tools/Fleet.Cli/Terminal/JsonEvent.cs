@@ -24,6 +24,8 @@ namespace Fleet.Cli.Terminal;
 [JsonDerivedType(typeof(RecipeEvent), "recipe")]
 [JsonDerivedType(typeof(ReplayEvent), "replay")]
 [JsonDerivedType(typeof(CheckEvent), "check")]
+[JsonDerivedType(typeof(PlanEvent), "plan")]
+[JsonDerivedType(typeof(RolloutEvent), "rollout")]
 internal abstract record JsonEvent;
 
 internal sealed record NoticeEvent(string Message) : JsonEvent;
@@ -75,6 +77,10 @@ internal sealed record RecipeEvent(string Path, JsonElement Recipe, IReadOnlyDic
 internal sealed record ReplayEvent(string Path, bool SameBytes, bool SamePixels, string Original, string Replayed, string? Saved) : JsonEvent;
 
 internal sealed record CheckEvent(string Name, string Status, string Detail, string? Remedy) : JsonEvent;
+
+internal sealed record PlanEvent(JsonElement Plan, IReadOnlyList<string> Faults) : JsonEvent;
+
+internal sealed record RolloutEvent(JsonElement Rollout) : JsonEvent;
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

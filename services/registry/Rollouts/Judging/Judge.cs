@@ -17,6 +17,8 @@ internal sealed class Judge
     private readonly ISequentialTest[] tests;
     private readonly ArmCounts stable = new();
     private readonly ArmCounts canary = new();
+    private JudgeOpinion? opinion;
+    private int standing;
 
     /// <summary>For a plan without faults whose defaults are filled in.</summary>
     public Judge(RolloutPlan completedPlan)
@@ -69,6 +71,17 @@ internal sealed class Judge
 
     public JudgeOpinion Opinion()
     {
+        int now = Standing();
+        if (opinion is null || now != standing)
+        {
+            (opinion, standing) = (Form(), now);
+        }
+
+        return opinion;
+    }
+
+    private JudgeOpinion Form()
+    {
         if (guard.Passed is { } passed)
         {
             return new JudgeOpinion(JudgeVerdict.Bad, passed);
@@ -83,6 +96,18 @@ internal sealed class Judge
         return undecided.Count > 0
             ? new JudgeOpinion(JudgeVerdict.Continue, $"not decided yet: {string.Join(", ", undecided)}")
             : new JudgeOpinion(JudgeVerdict.Good, $"within the limits: {string.Join(", ", tests.Where(Applies).Select(test => test.Name))}");
+    }
+
+    // What the opinion depends on, in digits: it is asked for far more often than this changes.
+    private int Standing()
+    {
+        int digits = guard.Passed is null ? 0 : 1;
+        foreach (var test in tests)
+        {
+            digits = (digits * 4) + (Applies(test) ? (int)test.Outcome : 0);
+        }
+
+        return digits;
     }
 
     // A test without data does not hold the canary back, except where data must come: errors always, pictures when the plan compares

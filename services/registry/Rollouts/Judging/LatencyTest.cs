@@ -15,8 +15,8 @@ internal sealed class LatencyTest(string name, double limit, double alpha, doubl
     private const int MostStrata = 1000;
 
     // In limits: the limit itself, and the ratios that the confidence sequence consists of.
-    private static readonly double[] Ratios = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 2, 3, 5];
-    private const int AtLimit = 5;
+    private static readonly double[] Ratios = [0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4];
+    private const int AtLimit = 4;
 
     private const double MostRatio = 1000;
 
@@ -60,8 +60,8 @@ internal sealed class LatencyTest(string name, double limit, double alpha, doubl
         Outcome = Outcome,
         Estimate = Samples > 0 ? Math.Exp(sumOfLogRatios / Samples) : 1,
         Limit = limit,
-        Lower = tests.Where(test => test.Beyond.Reached(alpha)).Select(test => test.Ratio).DefaultIfEmpty(0).Max(),
-        Upper = tests.Where(test => test.Within.Reached(beta)).Select(test => test.Ratio).DefaultIfEmpty(MostRatio).Min(),
+        Lower = tests.Where(test => test.Beyond.Rejected).Select(test => test.Ratio).DefaultIfEmpty(0).Max(),
+        Upper = tests.Where(test => test.Within.Rejected).Select(test => test.Ratio).DefaultIfEmpty(MostRatio).Min(),
         EvidenceBad = tests[AtLimit].Beyond.Value,
         EvidenceGood = tests[AtLimit].Within.Value,
         Samples = Samples,

@@ -15,7 +15,7 @@ internal sealed class MeanTest(string name, double limit, double range, double a
     private const double Tiny = 1e-3;
 
     private readonly double center = limit / range;
-    private readonly EvidencePair evidence = new(Bets, Bets, alpha, beta);
+    private readonly EValuePair evidence = new(Bets, Bets, alpha, beta);
     private double sum;
 
     public string Name => name;

@@ -22,7 +22,7 @@ internal sealed class RiseTest(string name, double limit, double alpha, double b
     private static readonly double[] BadRates = [1.125, 1.25, 1.5, 2, 3, 5, 9, 17];
     private static readonly double[] GoodRises = [0.75, 0.5, 0, -1];
 
-    private readonly EvidencePair evidence = new(BadRates.Length, GoodRises.Length, alpha, beta);
+    private readonly EValuePair evidence = new(BadRates.Length, GoodRises.Length, alpha, beta);
     private Tally canary;
     private Tally stable;
     private Tally blockCanary;
@@ -80,6 +80,6 @@ internal sealed class RiseTest(string name, double limit, double alpha, double b
         (blockCanary, blockStable) = (default, default);
     }
 
-    private void Bet(Evidence side, int index, RateBet bet) =>
+    private void Bet(EValue side, int index, RateBet bet) =>
         side.Bet(index, bet.LogFactor(limit, blockCanary, blockStable), bet.Stake * blockCanary.Requests);
 }

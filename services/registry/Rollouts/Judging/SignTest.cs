@@ -7,15 +7,15 @@ internal sealed class SignTest(double ratio, double alpha, double beta)
 {
     private static readonly double[] Stakes = [0.8, 0.4, 0.2, 0.1, 0.05];
 
-    private readonly EvidencePair evidence = new(Stakes.Length, Stakes.Length, alpha, beta);
+    private readonly EValuePair evidence = new(Stakes.Length, Stakes.Length, alpha, beta);
 
     public double Ratio => ratio;
 
     public TestOutcome Outcome => evidence.Outcome;
 
-    public Evidence Beyond => evidence.Beyond;
+    public EValue Beyond => evidence.Beyond;
 
-    public Evidence Within => evidence.Within;
+    public EValue Within => evidence.Within;
 
     public void Observe(double canary, ReadOnlySpan<double> stable)
     {
