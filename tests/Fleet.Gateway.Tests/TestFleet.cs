@@ -6,7 +6,6 @@ using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Fleet.Gateway.Tests;
 
@@ -70,8 +69,9 @@ internal sealed class TestFleet : IAsyncDisposable
         return new TestFleet(gateway, hosts, encoder, denoiser, decoder, registry);
     }
 
-    public T Service<T>()
-        where T : notnull => gateway.Services.GetRequiredService<T>();
+    public IServiceProvider Services => gateway.Services;
+
+    public Task StopGatewayAsync() => gateway.StopAsync(TestContext.Current.CancellationToken);
 
     public ValueTask StopAsync(string stage) => hosts[stage].DisposeAsync();
 

@@ -3,6 +3,7 @@ using Fleet.Contracts.Generation.V1;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Gateway.Rollouts;
 using Fleet.Gateway.Tests.Peers;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Fleet.Gateway.Tests.Rollouts;
 
@@ -53,6 +54,17 @@ internal sealed class RolloutFleet : IAsyncDisposable
         await UntilAsync(table => models.Length == 0 ? table.Find("tiny") is null : table.Find("tiny")?.Equals(models[0]) is true);
     }
 
+    // Waits until what a gateway has heard is as it should be.
+    public static async Task UntilAsync(IServiceProvider gateway, Func<TrafficTable, bool> condition)
+    {
+        var watcher = gateway.GetRequiredService<TrafficWatcher>();
+        using var limit = new CancellationTokenSource(TestFleet.Patience);
+        while (!condition(watcher.Table))
+        {
+            await Task.Delay(5, limit.Token);
+        }
+    }
+
     public ValueTask StopRegistryAsync() => registry.DisposeAsync();
 
     public async Task StartRegistryAsync() => registry = await PeerHost.StartAsync(new RegistryPeer(), Traffic, registry.Address);
@@ -69,15 +81,7 @@ internal sealed class RolloutFleet : IAsyncDisposable
         await registry.DisposeAsync();
     }
 
-    private async Task UntilAsync(Func<TrafficTable, bool> condition)
-    {
-        var watcher = Fleet.Service<TrafficWatcher>();
-        using var limit = new CancellationTokenSource(TestFleet.Patience);
-        while (!condition(watcher.Table))
-        {
-            await Task.Delay(5, limit.Token);
-        }
-    }
+    private Task UntilAsync(Func<TrafficTable, bool> condition) => UntilAsync(Fleet.Services, condition);
 }
 
 // What a caller saw of a generation.
