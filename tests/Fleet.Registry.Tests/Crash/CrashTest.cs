@@ -34,9 +34,10 @@ public abstract class CrashTest : IDisposable
         string file = model[ModelFolder.Unet];
         var header = SafetensorsHeader.Read(file);
         byte[] content = File.ReadAllBytes(file);
-        for (int i = 0; i < tensors; i++)
+        var chosen = header.Entries.ToArray();
+        random.Shuffle(chosen);
+        foreach (var tensor in chosen.Take(tensors))
         {
-            var tensor = header.Entries[random.Next(header.Entries.Count)];
             content[header.DataStart + tensor.Begin + random.NextInt64(tensor.ByteLength)] ^= (byte)random.Next(1, 256);
         }
 
