@@ -12,7 +12,8 @@ using V1 = Fleet.Contracts.Decoder.V1;
 namespace Fleet.Decoder;
 
 /// <summary>The decoder on the wire.</summary>
-internal sealed class DecoderService(DecodingEngine engine, ResidentModels<DecoderModel> models, IOptions<DecoderOptions> options) : V1.Decoder.DecoderBase
+internal sealed class DecoderService(
+    DecodingEngine engine, ResidentModels<DecoderModel> models, PictureComparer comparer, IOptions<DecoderOptions> options) : V1.Decoder.DecoderBase
 {
     public override async Task Decode(
         IAsyncStreamReader<DecodeRequest> requests, IServerStreamWriter<DecodeResponse> responses, ServerCallContext context)
@@ -58,6 +59,9 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
         }
     }
 
+    public override Task<ComparePicturesResponse> ComparePictures(
+        IAsyncStreamReader<ComparePicturesRequest> requests, ServerCallContext context) => comparer.CompareAsync(requests, context.CancellationToken);
+
     private static Preview Preview(LatentsStart latents, Picture picture) => new()
     {
         ImageIndex = latents.ImageIndex,
@@ -87,10 +91,24 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
                     Height = decoded.Picture.Height,
                     ComputeUs = (long)decoded.ComputeTime.TotalMicroseconds,
                     Seed = latents.Seed,
+                    Pixels = Statistics(decoded.Picture),
                 };
             }
 
             yield return chunk;
         }
+    }
+
+    private static PixelStatistics Statistics(Picture picture)
+    {
+        var statistics = PictureStatistics.Of(picture);
+        return new PixelStatistics
+        {
+            Mean = statistics.Mean,
+            StandardDeviation = statistics.StandardDeviation,
+            Minimum = statistics.Minimum,
+            Maximum = statistics.Maximum,
+            LargestRange = statistics.LargestRange,
+        };
     }
 }

@@ -15,8 +15,21 @@ internal sealed partial class RegistryService
         string expected = request.ExpectedVersion is "" or VersionCatalog.NoVersion
             ? request.ExpectedVersion
             : CatalogRules.Version("expected_version", request.ExpectedVersion).Version;
+        if (alias == VersionReference.DefaultAlias)
+        {
+            await signaturePolicy.RequireAsync(version, context.CancellationToken);
+        }
+
         var moved = await catalog.SetAliasAsync(model, alias, version, expected, CallActor.ActorOf(context), context.CancellationToken);
         return new SetAliasResponse { Alias = moved };
+    }
+
+    public override async Task<ProtectAliasResponse> ProtectAlias(ProtectAliasRequest request, ServerCallContext context)
+    {
+        string model = CatalogRules.Model("model", request.Model);
+        string alias = CatalogRules.Alias("alias", request.Alias);
+        var known = await catalog.ProtectAliasAsync(model, alias, request.Protected, CallActor.ActorOf(context), context.CancellationToken);
+        return new ProtectAliasResponse { Alias = known };
     }
 
     public override async Task<DeleteAliasResponse> DeleteAlias(DeleteAliasRequest request, ServerCallContext context)

@@ -1,6 +1,7 @@
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Publishing;
+using Fleet.Registry.Signatures;
 using Fleet.Registry.Upkeep;
 using V1 = Fleet.Contracts.Registry.V1;
 
@@ -8,5 +9,13 @@ namespace Fleet.Registry;
 
 /// <summary>The gRPC service; one file for each of its features.</summary>
 internal sealed partial class RegistryService(
-    BlobStore blobs, BlobPins pins, VersionCatalog catalog, Publisher publisher, GarbageCollector collector, BlobVerifier verifier)
-    : V1.Registry.RegistryBase;
+    BlobStore blobs,
+    BlobPins pins,
+    VersionCatalog catalog,
+    Quotas quotas,
+    Publisher publisher,
+    GarbageCollector collector,
+    BlobVerifier verifier,
+    SignatureChecks signatureChecks,
+    SignatureStore signatures,
+    SignaturePolicy signaturePolicy) : V1.Registry.RegistryBase;

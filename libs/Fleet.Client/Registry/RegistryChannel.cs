@@ -14,6 +14,7 @@ internal static class RegistryChannel
     [
         ("fleet.registry.v1.Registry",
             ["FindMissingBlobs", "GetUploadOffset", "Resolve", "GetManifest", "ListVersions", "ListAliases", "ListSignatures", "ListUsage"]),
+        ("fleet.registry.v1.Rollouts", ["CheckPlan", "GetRollout", "ListRollouts", "ListSamples"]),
         ("fleet.registry.v1.Audit", ["ListEntries", "GetAliasAt", "VerifyLog"]),
     ];
 

@@ -52,7 +52,7 @@ public sealed class TensorPool(long budget = 0)
             if (budget > 0 && bytes + added > budget)
             {
                 throw new WeightMemoryException(
-                    $"its weights take {added} bytes more, and {bytes} of the {budget} bytes that Slice:MemoryBudget allows are taken", fits: total <= budget);
+                    $"its weights take {added} bytes more, and {bytes} of the budget of {budget} bytes are taken", fits: total <= budget);
             }
 
             foreach (var (key, size) in wanted)

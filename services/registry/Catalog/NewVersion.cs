@@ -1,4 +1,5 @@
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Signatures;
 
 namespace Fleet.Registry.Catalog;
 
@@ -8,4 +9,8 @@ internal sealed record NewVersion(
     Manifest Manifest,
     string Description,
     VersionMetadata Metadata,
-    IReadOnlyCollection<string> Aliases);
+    IReadOnlyCollection<string> Aliases)
+{
+    /// <summary>Stored with the version, in one transaction.</summary>
+    public IReadOnlyList<CheckedSignature> Signatures { get; init; } = [];
+}

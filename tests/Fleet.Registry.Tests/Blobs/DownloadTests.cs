@@ -8,7 +8,7 @@ public sealed class DownloadFromFolderTests() : DownloadTests(BlobPlace.Folder);
 
 public sealed class DownloadFromBucketTests() : DownloadTests(BlobPlace.Bucket);
 
-public abstract class DownloadTests(BlobPlace place) : RegistryTest(place)
+public abstract class DownloadTests(BlobPlace place) : RegistryTest(place: place)
 {
     private const int Size = 600_000; // three frames
 

@@ -8,7 +8,7 @@ public sealed class UploadToFolderTests() : UploadTests(BlobPlace.Folder);
 
 public sealed class UploadToBucketTests() : UploadTests(BlobPlace.Bucket);
 
-public abstract class UploadTests(BlobPlace place) : RegistryTest(place)
+public abstract class UploadTests(BlobPlace place) : RegistryTest(place: place)
 {
     private readonly byte[] content = RandomBytes(1000);
 

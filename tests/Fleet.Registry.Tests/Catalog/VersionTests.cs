@@ -1,13 +1,18 @@
 using Dapper;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Registry.Storage;
+using Fleet.Registry.Tests.Storage;
 using Fleet.Testing;
 using Grpc.Core;
 using Microsoft.Extensions.Options;
 
 namespace Fleet.Registry.Tests.Catalog;
 
-public sealed class VersionTests : RegistryTest
+public sealed class VersionTestsOnSqlite() : VersionTests(TestDatabase.Sqlite);
+
+public sealed class VersionTestsOnPostgres() : VersionTests(TestDatabase.Postgres);
+
+public abstract class VersionTests(TestDatabase database) : RegistryTest(database)
 {
     [Fact]
     public async Task Resolve_OfAModel_MeansItsAliasStableOrItsNewestVersion()

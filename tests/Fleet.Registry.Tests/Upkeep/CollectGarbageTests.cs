@@ -15,7 +15,7 @@ public sealed class CollectGarbageInFolderTests() : CollectGarbageTests(BlobPlac
 
 public sealed class CollectGarbageInBucketTests() : CollectGarbageTests(BlobPlace.Bucket);
 
-public abstract class CollectGarbageTests(BlobPlace place) : RegistryTest(place)
+public abstract class CollectGarbageTests(BlobPlace place) : RegistryTest(place: place)
 {
     private readonly byte[] content = RandomBytes(1000);
 

@@ -8,7 +8,7 @@ public sealed class VerifyBlobsInFolderTests() : VerifyBlobsTests(BlobPlace.Fold
 
 public sealed class VerifyBlobsInBucketTests() : VerifyBlobsTests(BlobPlace.Bucket);
 
-public abstract class VerifyBlobsTests(BlobPlace place) : RegistryTest(place)
+public abstract class VerifyBlobsTests(BlobPlace place) : RegistryTest(place: place)
 {
     [Fact]
     public async Task VerifyBlobs_OfAnIntactStore_ReadsEveryByte()

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Fleet.Cli.Fleets;
 using Fleet.Client.Registry;
+using Fleet.Client.Rollouts;
 
 namespace Fleet.Cli.Models;
 
@@ -13,9 +14,12 @@ internal sealed class RegistryConnection : IAsyncDisposable
     {
         this.embedded = embedded;
         Client = new RegistryClient(address, token);
+        Rollouts = new RolloutClient(address, token);
     }
 
     public RegistryClient Client { get; }
+
+    public RolloutClient Rollouts { get; }
 
     public static async Task<RegistryConnection> OpenAsync(ParseResult parsed, CancellationToken cancellation)
     {
@@ -31,6 +35,7 @@ internal sealed class RegistryConnection : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
+        Rollouts.Dispose();
         if (embedded is not null)
         {
             await embedded.DisposeAsync();

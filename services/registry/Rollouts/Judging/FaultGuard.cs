@@ -8,11 +8,12 @@ namespace Fleet.Registry.Rollouts.Judging;
 /// </summary>
 internal sealed class FaultGuard(Guards limits)
 {
-    // Stable is taken to have had one such fault in this many requests before the first was seen.
-    private const int PriorRequests = 200;
+    // What is taken for granted of stable before anything was seen: half a fault in 20 requests. Two of two are then unexplained.
+    private const double PriorHits = 0.5;
+    private const double PriorMisses = 19.5;
 
-    // More faults than stable's rate explains: so many have less than this chance with it.
-    private const double Unexplained = 0.01;
+    // Faults are explained by stable's rate unless so many have less than this chance with it.
+    private const double Unexplained = 0.002;
 
     private readonly SharedRequests failures = new();
     private readonly SharedRequests blanks = new();
@@ -75,12 +76,12 @@ internal sealed class FaultGuard(Guards limits)
     }
 
     private int Explained(long stableFaults) =>
-        BinomialTail.Quantile(canaryRequests, (stableFaults + 1.0) / (stableRequests + PriorRequests), Unexplained);
+        PredictedHits.Quantile(canaryRequests, PriorHits + stableFaults, PriorMisses + stableRequests - stableFaults, Unexplained);
 
     // A limit of 0 takes no explanation.
     private void Judge(string what, string field, int limit, int count, int explained, RequestOutcome last)
     {
-        if (Passed is null && count > limit + (limit == 0 ? 0 : explained))
+        if (Passed is null && count > (limit == 0 ? 0 : Math.Max(limit, explained)))
         {
             string detail = last.Detail.Length > 0 ? $" ({last.Detail})" : "";
             Passed = $"{count} {what} in the first {canaryRequests} canary requests, and {field} is {limit}; the last: {last.Fault}{detail}";

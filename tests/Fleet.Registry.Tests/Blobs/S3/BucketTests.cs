@@ -5,7 +5,7 @@ using Grpc.Core;
 
 namespace Fleet.Registry.Tests.Blobs.S3;
 
-public sealed class BucketTests() : RegistryTest(BlobPlace.Bucket)
+public sealed class BucketTests() : RegistryTest(place: BlobPlace.Bucket)
 {
     private const int Large = 12_000_000; // three parts
 
