@@ -23,6 +23,7 @@ internal sealed class RunningRegistry : IAsyncDisposable
 
     public string Address { get; }
 
+    /// <summary>The registry\'s own parts, for tests that stop between two of its steps.</summary>
     public IServiceProvider Services => app.Services;
 
     public RegistryClient Client { get; }
@@ -30,9 +31,6 @@ internal sealed class RunningRegistry : IAsyncDisposable
     public GrpcChannel Channel => channel;
 
     public V1.Registry.RegistryClient Rpc { get; }
-
-    /// <summary>The registry's own parts, for tests that stop between two of its steps.</summary>
-    public IServiceProvider Services => app.Services;
 
     public static async Task<RunningRegistry> StartAsync(string dataPath, string url = "http://127.0.0.1:0", params string[] settings)
     {

@@ -82,6 +82,8 @@ public abstract class CrashTest : IDisposable
     {
         using var channel = GrpcChannel.ForAddress(registry.Address);
         await ShouldBeIntactAsync(new V1.Registry.RegistryClient(channel), version: "");
+        var log = await new V1.Audit.AuditClient(channel).VerifyLogAsync(new VerifyLogRequest(), cancellationToken: Cancellation);
+        log.Faults.Should().BeEmpty();
     }
 
     private static async Task ShouldBeIntactAsync(V1.Registry.RegistryClient rpc, string version)
