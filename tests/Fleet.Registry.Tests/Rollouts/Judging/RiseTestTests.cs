@@ -95,9 +95,9 @@ public sealed class RiseTestTests
         var test = New();
         foreach (var outcome in Observations.Stream(2_000, stable, canary, seed))
         {
+            long before = test.Samples;
             test.Observe(outcome.Arm, outcome.Fault == Fault.Error);
-            var reading = test.Read();
-            if (reading.Lower > canary - stable || reading.Upper < canary - stable)
+            if (test.Samples > before && test.Read() is var reading && (reading.Lower > canary - stable || reading.Upper < canary - stable))
             {
                 return false;
             }
