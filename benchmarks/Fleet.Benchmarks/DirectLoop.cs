@@ -22,7 +22,7 @@ internal sealed class DirectLoop : IDisposable
     {
         ComputeDevice.Open("cpu").PrepareThread();
         using var checkpoint = Checkpoint.Open(folder);
-        tokenizer = ClipTokenizer.Load(Path.Combine(checkpoint.Folder, "tokenizer"));
+        tokenizer = ClipTokenizer.Load(checkpoint.Files, "tokenizer/");
         text = ClipTextModel.Load(checkpoint);
         unet = UNet2DConditionModel.Load(checkpoint);
         vae = AutoencoderKL.Load(checkpoint);

@@ -10,7 +10,7 @@ internal sealed class EventAssembler
 {
     private readonly HashSet<int> finished = [];
     private readonly Dictionary<int, MemoryStream> partial = [];
-    private bool accepted;
+    private string? version;
 
     // A new try replays the generation from its first event.
     public void Restart() => partial.Clear();
@@ -35,15 +35,18 @@ internal sealed class EventAssembler
 
     private static PreviewReceived Translate(Preview p) => new(p.ImageIndex, p.Step, p.Png.Memory);
 
+    // Another version than before took over: what came from that one is not part of the result.
     private GenerationAccepted? Add(Accepted a)
     {
-        if (accepted)
+        if (a.Version == version)
         {
             return null;
         }
 
-        accepted = true;
-        return new GenerationAccepted(a.RequestId, a.Version, a.Model, a.QueuePosition, a.Steps, a.Seed, a.Attached);
+        version = a.Version;
+        finished.Clear();
+        partial.Clear();
+        return new GenerationAccepted(a.RequestId, a.Version, a.Model, a.QueuePosition, a.Steps, a.Seed, a.Attached, a.CanaryOf);
     }
 
     private ImageReceived? Add(ImageChunk chunk)

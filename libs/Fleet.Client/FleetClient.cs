@@ -36,7 +36,8 @@ public sealed class FleetClient : IDisposable
     /// <summary>Makes pictures. Leaving the loop, or cancelling, stops the generation on the server.</summary>
     /// <remarks>
     /// A try that fails because the fleet is full or cannot be reached is made again, under the same request id, so that it joins the
-    /// generation that is running or gets what is finished; no event but progress and previews is given twice.
+    /// generation that is running or gets what is finished; no event but progress and previews is given twice, unless another
+    /// version takes over, which <see cref="GenerationAccepted"/> says.
     /// </remarks>
     /// <exception cref="FleetException">The fleet refused the request or could not finish it; see the derived types.</exception>
     public async IAsyncEnumerable<GenerationEvent> GenerateAsync(

@@ -10,7 +10,9 @@ public abstract record GenerationEvent
     }
 }
 
-/// <summary>The fleet took the request. Sent once, first.</summary>
+/// <summary>
+/// The fleet took the request. Sent first; and again when another version takes over, whose pictures then replace any that came before.
+/// </summary>
 /// <param name="RequestId">The idempotency key.</param>
 /// <param name="Version">Digest of the version that makes the pictures.</param>
 /// <param name="Model">Name of that version's model.</param>
@@ -18,8 +20,9 @@ public abstract record GenerationEvent
 /// <param name="Steps">Steps that will be run.</param>
 /// <param name="Seed">The first picture's seed.</param>
 /// <param name="Attached">Another call had started this generation.</param>
+/// <param name="CanaryOf">The rollout whose canary the version is; empty when it is none.</param>
 public sealed record GenerationAccepted(
-    string RequestId, string Version, string Model, int QueuePosition, int Steps, long Seed, bool Attached) : GenerationEvent;
+    string RequestId, string Version, string Model, int QueuePosition, int Steps, long Seed, bool Attached, string CanaryOf = "") : GenerationEvent;
 
 /// <summary>A step was done. Steps may be left out, and the count falls back when a stage failed and the job began again.</summary>
 /// <param name="Step">Steps done.</param>

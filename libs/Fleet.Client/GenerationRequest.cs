@@ -65,6 +65,12 @@ public sealed record GenerationRequest
     /// <summary>A preview every so many steps. 0: none.</summary>
     public int PreviewInterval { get; init; }
 
+    /// <summary>While the model is being rolled out: requests of one key are answered by one version. Null: each request by itself.</summary>
+    public string? StickyKey { get; init; }
+
+    /// <summary>While the model is being rolled out: "stable" or "canary", for testers. Null: the rollout chooses.</summary>
+    public string? VersionPin { get; init; }
+
     /// <summary>Idempotency key. Null: the client makes one up and keeps it over its own retries.</summary>
     public string? RequestId { get; init; }
 
@@ -121,6 +127,8 @@ public sealed record GenerationRequest
             },
             ClipSkip = ClipSkip,
             PreviewInterval = PreviewInterval,
+            StickyKey = StickyKey ?? "",
+            VersionPin = VersionPin ?? "",
         };
 
         if (Width is { } width)

@@ -12,6 +12,9 @@ public static class Wire
     /// <summary>Trailer of RESOURCE_EXHAUSTED: milliseconds after which asking again is likely to help.</summary>
     public const string RetryAfterTrailer = "retry-after-ms";
 
+    /// <summary>Metadata key of Generate calls: GenerateStart.version_pin for callers that cannot set the field.</summary>
+    public const string VersionPinKey = "fleet-version-pin";
+
     /// <summary>
     /// Trailer of FAILED_PRECONDITION when it is the version that is at fault and not the request: "not-finite" for weights that give NaN or
     /// infinite numbers, "load" for a version that cannot be loaded.

@@ -1,31 +1,28 @@
+using System.Collections.Concurrent;
+using Fleet.Diffusion.Weights;
+using Fleet.Hosting;
+
 namespace Fleet.Serving;
 
-/// <summary>A loaded model that will not be unloaded before the lease is disposed.</summary>
-public sealed class ModelLease<T>(T model, Action release) : IDisposable
-{
-    private Action? release = release;
-
-    /// <summary>The model.</summary>
-    public T Model { get; } = model;
-
-    /// <summary>Lets the model be unloaded when room is needed.</summary>
-    public void Dispose() => Interlocked.Exchange(ref release, null)?.Invoke();
-}
-
 /// <summary>
-/// The models in this process, one per version. A version is loaded once however many ask for it at the same time; at most
-/// <paramref name="capacity"/> idle versions stay, the most recently used.
+/// The models in this process: one for each content, which several versions may have. It is loaded once however many ask for it at the same time.
+/// At most <paramref name="capacity"/> idle ones stay, the most recently used, and fewer when memory is short.
 /// </summary>
+/// <param name="contentOf">What is equal for two versions from which the same model would be loaded.</param>
 /// <param name="load">Loads a version. A failure reaches those who waited and is not remembered.</param>
-/// <param name="capacity">Versions that stay loaded when nobody uses them. At least 1.</param>
-public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> load, int capacity) : IAsyncDisposable
-    where T : IDisposable
+/// <param name="capacity">Models that stay loaded when nobody uses them. At least 1.</param>
+public sealed class ResidentModels<T>(
+    Func<string, CancellationToken, Task<string>> contentOf, Func<string, CancellationToken, Task<LoadedModel<T>>> load, int capacity) : IAsyncDisposable
+    where T : IStageModel<T>
 {
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(5);
+
     private readonly Lock gate = new();
     private readonly LinkedList<Resident> residents = []; // most recently used first
+    private readonly ConcurrentDictionary<string, string> contents = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource stopping = new();
 
-    /// <summary>Versions that are loaded or being loaded.</summary>
+    /// <summary>The versions that models are loaded, or being loaded, from.</summary>
     public IReadOnlyList<string> Versions
     {
         get
@@ -38,28 +35,30 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
     }
 
     /// <summary>The model of a version, loaded if it is not. Cancelling gives up waiting and lets the load go on.</summary>
+    /// <exception cref="OverloadedException">There is no memory for it now.</exception>
+    /// <exception cref="PreconditionException">There never will be, or the version is faulty.</exception>
     public async Task<ModelLease<T>> AcquireAsync(string version, CancellationToken cancellation)
     {
-        Resident resident;
-        lock (gate)
+        string content = contents.TryGetValue(version, out string? known) ? known : contents[version] = await contentOf(version, cancellation);
+        while (true)
         {
-            ObjectDisposedException.ThrowIf(stopping.IsCancellationRequested, this);
-            resident = residents.FirstOrDefault(r => r.Version == version)
-                ?? new Resident(version, Task.Run(() => load(version, stopping.Token)));
-            residents.Remove(resident);
-            residents.AddFirst(resident);
-            resident.Leases++;
-        }
-
-        try
-        {
-            var model = await resident.Loading.WaitAsync(cancellation);
-            return new ModelLease<T>(model, () => Release(resident));
-        }
-        catch
-        {
-            Release(resident);
-            throw;
+            var resident = Enter(version, content);
+            bool cold = !resident.Loading.IsCompletedSuccessfully;
+            try
+            {
+                var loaded = await resident.Loading.WaitAsync(cancellation);
+                bool own = cold && resident.Version == version;
+                return new ModelLease<T>(loaded.Model.For(version), cold, own ? loaded.Report : loaded.Report.AllShared, () => Release(resident));
+            }
+            catch (Exception) when (resident.Version != version && resident.Loading.IsFaulted && !stopping.IsCancellationRequested)
+            {
+                Release(resident); // it failed for another version of the same content; tried again, its failure will name this one
+            }
+            catch
+            {
+                Release(resident);
+                throw;
+            }
         }
     }
 
@@ -78,6 +77,61 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
         {
             await resident.UnloadAsync();
         }
+    }
+
+    private Resident Enter(string version, string content)
+    {
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(stopping.IsCancellationRequested, this);
+            var resident = residents.FirstOrDefault(r => r.Content == content) ?? new Resident(version, content, Task.Run(() => LoadAsync(version)));
+            residents.Remove(resident);
+            residents.AddFirst(resident);
+            resident.Leases++;
+            return resident;
+        }
+    }
+
+    private async Task<LoadedModel<T>> LoadAsync(string version)
+    {
+        while (true)
+        {
+            try
+            {
+                return await load(version, stopping.Token);
+            }
+            catch (WeightMemoryException shortage)
+            {
+                if (!shortage.Fits)
+                {
+                    throw new PreconditionException($"Version {version} cannot be loaded: {shortage.Message}.", shortage);
+                }
+
+                if (!EvictIdle())
+                {
+                    throw new OverloadedException($"Version {version} cannot be loaded now: {shortage.Message}, by versions in use.", RetryAfter);
+                }
+            }
+        }
+    }
+
+    // Unloads the idle model that was unused for longest; false when there is none.
+    private bool EvictIdle()
+    {
+        Resident? idle;
+        lock (gate)
+        {
+            idle = residents.LastOrDefault(resident => resident.Leases == 0 && resident.Loading.IsCompletedSuccessfully);
+            if (idle is null)
+            {
+                return false;
+            }
+
+            residents.Remove(idle);
+        }
+
+        idle.Loading.Result.Dispose();
+        return true;
     }
 
     private void Release(Resident resident)
@@ -109,11 +163,14 @@ public sealed class ResidentModels<T>(Func<string, CancellationToken, Task<T>> l
         }
     }
 
-    private sealed class Resident(string version, Task<T> loading)
+    private sealed class Resident(string version, string content, Task<LoadedModel<T>> loading)
     {
+        /// <summary>The version that it was loaded for first.</summary>
         public string Version => version;
 
-        public Task<T> Loading => loading;
+        public string Content => content;
+
+        public Task<LoadedModel<T>> Loading => loading;
 
         public int Leases { get; set; }
 

@@ -27,4 +27,14 @@ public sealed class SliceOptions
     /// <summary>Versions that stay loaded when nobody uses them.</summary>
     [Range(1, 1000)]
     public int IdleVersions { get; set; } = 2;
+
+    /// <summary>Bytes that the weights of all loaded versions may take, those that versions share counted once. 0: no limit.</summary>
+    [Range(0, long.MaxValue)]
+    public long MemoryBudget { get; set; }
+
+    /// <summary>What this process calls itself to the registry, unique among the replicas of a stage. Empty: machine name and process id.</summary>
+    public string Replica { get; set; } = "";
+
+    /// <summary>The name to use.</summary>
+    public string ReplicaName => Replica != "" ? Replica : $"{Environment.MachineName}-{Environment.ProcessId}";
 }

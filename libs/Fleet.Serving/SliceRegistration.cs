@@ -1,4 +1,5 @@
 using Fleet.Diffusion;
+using Fleet.Diffusion.Weights;
 using Fleet.Hosting;
 using Fleet.Serving.Versions;
 using Microsoft.Extensions.DependencyInjection;
@@ -29,19 +30,24 @@ public static class SliceRegistration
     /// <summary>The versions that are loaded on the slice, from the local store that this registers too.</summary>
     /// <param name="services">Where to register.</param>
     /// <param name="wants">Which files of a version are needed, by path.</param>
-    /// <param name="load">Loads a version from a folder that holds them.</param>
+    /// <param name="load">Loads a version from a checkpoint that holds them.</param>
     public static IServiceCollection AddResidentModels<TModel>(
-        this IServiceCollection services, Func<string, bool> wants, Func<string, string, ComputeDevice, TModel> load)
-        where TModel : IDisposable
+        this IServiceCollection services, Func<string, bool> wants, Func<Checkpoint, string, ComputeDevice, TModel> load)
+        where TModel : IStageModel<TModel>
     {
         services.AddVersionStore();
+        services.AddSingleton(provider => new TensorPool(provider.GetRequiredService<IOptions<SliceOptions>>().Value.MemoryBudget));
+        services.AddSingleton(provider =>
+        {
+            var device = provider.GetRequiredService<ComputeDevice>();
+            return new StageVersions<TModel>(
+                provider.GetRequiredService<VersionStore>(), provider.GetRequiredService<TensorPool>(), wants, (checkpoint, version) => load(checkpoint, version, device));
+        });
         return services.AddSingleton(provider =>
         {
-            var store = provider.GetRequiredService<VersionStore>();
-            var device = provider.GetRequiredService<ComputeDevice>();
+            var versions = provider.GetRequiredService<StageVersions<TModel>>();
             return new ResidentModels<TModel>(
-                async (version, cancellation) => load(await store.EnsureAsync(version, wants, cancellation), version, device),
-                provider.GetRequiredService<IOptions<SliceOptions>>().Value.IdleVersions);
+                versions.ContentOfAsync, versions.LoadAsync, provider.GetRequiredService<IOptions<SliceOptions>>().Value.IdleVersions);
         });
     }
 }

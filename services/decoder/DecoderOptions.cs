@@ -15,4 +15,8 @@ public sealed class DecoderOptions
     /// <summary>Pixels that the file of an init image or a mask may have. A file of a few kilobytes can state any size.</summary>
     [Range(1, 1L << 28)]
     public long MaxFilePixels { get; set; } = 32 * 1024 * 1024;
+
+    /// <summary>Comparisons of pictures at once; a further one is refused with a retry hint.</summary>
+    [Range(1, 64)]
+    public int MaxComparisons { get; set; } = 2;
 }

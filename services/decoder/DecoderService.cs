@@ -12,7 +12,8 @@ using V1 = Fleet.Contracts.Decoder.V1;
 namespace Fleet.Decoder;
 
 /// <summary>The decoder on the wire.</summary>
-internal sealed class DecoderService(DecodingEngine engine, ResidentModels<DecoderModel> models, IOptions<DecoderOptions> options) : V1.Decoder.DecoderBase
+internal sealed class DecoderService(
+    DecodingEngine engine, ResidentModels<DecoderModel> models, PictureComparer comparer, IOptions<DecoderOptions> options) : V1.Decoder.DecoderBase
 {
     public override async Task Decode(
         IAsyncStreamReader<DecodeRequest> requests, IServerStreamWriter<DecodeResponse> responses, ServerCallContext context)
@@ -20,7 +21,7 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
         var job = DecodeJob.Parse(await requests.MoveNext(context.CancellationToken) ? requests.Current.Start : null);
         engine.RequirePlace();
         using var model = await models.AcquireAsync(job.Version, context.CancellationToken);
-        await responses.WriteAsync(new DecodeResponse { Accepted = new DecodeAccepted { Version = job.Version } }, context.CancellationToken);
+        await responses.WriteAsync(new DecodeResponse { Accepted = new DecodeAccepted { Version = job.Version, Cold = model.Cold } }, context.CancellationToken);
 
         var reader = new LatentsReader(requests, model.Model);
         while (await reader.ReadAsync(context.CancellationToken) is { } latents)
@@ -46,7 +47,7 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
         var job = EncodeImageJob.Parse(await requests.MoveNext(context.CancellationToken) ? requests.Current.Start : null);
         engine.RequirePlace();
         using var model = await models.AcquireAsync(job.Version, context.CancellationToken);
-        await responses.WriteAsync(new EncodeImageResponse { Accepted = new DecodeAccepted { Version = job.Version } }, context.CancellationToken);
+        await responses.WriteAsync(new EncodeImageResponse { Accepted = new DecodeAccepted { Version = job.Version, Cold = model.Cold } }, context.CancellationToken);
 
         var (image, mask) = await job.ReadAsync(requests, options.Value.MaxFilePixels, context.CancellationToken);
         foreach (var tensor in await engine.EncodeAsync(image, mask, model.Model, context.CancellationToken))
@@ -57,6 +58,9 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
             }
         }
     }
+
+    public override Task<ComparePicturesResponse> ComparePictures(
+        IAsyncStreamReader<ComparePicturesRequest> requests, ServerCallContext context) => comparer.CompareAsync(requests, context.CancellationToken);
 
     private static Preview Preview(LatentsStart latents, Picture picture) => new()
     {
@@ -87,10 +91,24 @@ internal sealed class DecoderService(DecodingEngine engine, ResidentModels<Decod
                     Height = decoded.Picture.Height,
                     ComputeUs = (long)decoded.ComputeTime.TotalMicroseconds,
                     Seed = latents.Seed,
+                    Pixels = Statistics(decoded.Picture),
                 };
             }
 
             yield return chunk;
         }
+    }
+
+    private static PixelStatistics Statistics(Picture picture)
+    {
+        var statistics = PictureStatistics.Of(picture);
+        return new PixelStatistics
+        {
+            Mean = statistics.Mean,
+            StandardDeviation = statistics.StandardDeviation,
+            Minimum = statistics.Minimum,
+            Maximum = statistics.Maximum,
+            LargestRange = statistics.LargestRange,
+        };
     }
 }

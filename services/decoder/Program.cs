@@ -1,5 +1,6 @@
 using Fleet.Hosting;
 using Fleet.Serving;
+using Fleet.Serving.Warmups;
 
 namespace Fleet.Decoder;
 
@@ -20,7 +21,9 @@ public static class DecoderHost
         services.AddSlice();
         services.AddDeviceQueue("decoder device");
         services.AddResidentModels(DecoderModel.Wants, DecoderModel.Load);
+        services.AddWarmups<DecoderModel, DecoderTrial>("decoder");
         services.AddSingleton<DecodingEngine>();
+        services.AddSingleton<PictureComparer>();
 
         var app = builder.Build();
         app.MapGrpcService<DecoderService>();

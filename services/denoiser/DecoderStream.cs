@@ -22,6 +22,9 @@ internal sealed class DecoderStream : IDisposable
         version = start.Version;
     }
 
+    /// <summary>Whether the decoder had to load the version; known once it has sent something.</summary>
+    public bool Cold { get; private set; }
+
     /// <summary>Opens the call within the caller's deadline and announces the job.</summary>
     public static async Task<DecoderStream> OpenAsync(Decoder.DecoderClient decoder, DenoiseStart start, DateTime deadline, CancellationToken cancellation)
     {
@@ -54,19 +57,29 @@ internal sealed class DecoderStream : IDisposable
     {
         await foreach (var decoded in call.ResponseStream.ReadAllAsync(cancellation))
         {
-            if (decoded.Accepted is not { } accepted)
+            if (decoded.Accepted is { } accepted)
+            {
+                Accept(accepted);
+            }
+            else
             {
                 await output.WriteAsync(new DenoiseResponse { Decoded = decoded }, cancellation);
-            }
-            else if (accepted.Version != version)
-            {
-                throw new PreconditionException($"The decoder answered for version {accepted.Version}; {version} was asked for.");
             }
         }
     }
 
     /// <inheritdoc/>
     public void Dispose() => call.Dispose();
+
+    private void Accept(DecodeAccepted accepted)
+    {
+        if (accepted.Version != version)
+        {
+            throw new PreconditionException($"The decoder answered for version {accepted.Version}; {version} was asked for.");
+        }
+
+        Cold = accepted.Cold;
+    }
 
     private Task SendAsync(DecodeRequest request, CancellationToken cancellation) => call.RequestStream.WriteAsync(request, cancellation);
 }

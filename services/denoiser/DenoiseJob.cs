@@ -10,6 +10,7 @@ namespace Fleet.Denoiser;
 internal sealed class DenoiseJob
 {
     private const int MaxLatentSide = 512;
+    private const int TokensOfAChunk = 77;
     private const long MaxTensorBytes = 256L * 1024 * 1024;
 
     private readonly Dictionary<string, TensorBytes> tensors;
@@ -82,6 +83,17 @@ internal sealed class DenoiseJob
         return new DenoiseJob(start, tensors);
     }
 
+    /// <summary>A job whose tensors are all zero: for trying a network.</summary>
+    public static DenoiseJob OfZeros(DenoiseStart start, long latentChannels, long embeddingWidth)
+    {
+        long[] ShapeOf(string name) => name.EndsWith("embeddings", StringComparison.Ordinal)
+            ? [1, TokensOfAChunk, embeddingWidth]
+            : [1, name == "mask" ? 1 : latentChannels, start.LatentHeight, start.LatentWidth];
+        var tensors = ExpectedTensors(start).Select(name => (Name: name, Shape: ShapeOf(name)))
+            .ToDictionary(tensor => tensor.Name, tensor => new TensorBytes(tensor.Name, DType.Float32, tensor.Shape, new byte[tensor.Shape.Aggregate(sizeof(float), (long product, long length) => product * length)]));
+        return new DenoiseJob(start, tensors);
+    }
+
     private static void CheckStart(DenoiseStart start)
     {
         RequestRules.RequestId(start.RequestId);
@@ -123,7 +135,7 @@ internal sealed class DenoiseJob
         }
 
         bool fits = header.Name.EndsWith("embeddings", StringComparison.Ordinal)
-            ? header.Shape is [1, var tokens, > 0] && tokens > 0 && tokens % 77 == 0
+            ? header.Shape is [1, var tokens, > 0] && tokens > 0 && tokens % TokensOfAChunk == 0
             : header.Shape.Count == 4 && header.Shape[0] == 1 && header.Shape[2] == start.LatentHeight && header.Shape[3] == start.LatentWidth
                 && (header.Name != "mask" || header.Shape[1] == 1);
         if (!fits)

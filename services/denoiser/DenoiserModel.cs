@@ -1,11 +1,10 @@
-using Fleet.Contracts;
 using Fleet.Contracts.Denoiser.V1;
 using Fleet.Diffusion;
 using Fleet.Diffusion.Models;
 using Fleet.Diffusion.Sampling;
 using Fleet.Diffusion.Weights;
 using Fleet.Hosting;
-using Fleet.Safetensors;
+using Fleet.Serving;
 
 namespace Fleet.Denoiser;
 
@@ -13,7 +12,7 @@ namespace Fleet.Denoiser;
 internal sealed record ChosenScheduler(string Name, SchedulerConfig Config);
 
 /// <summary>The part of a version that the denoiser needs: its network and its scheduler.</summary>
-internal sealed class DenoiserModel : IDisposable
+internal sealed class DenoiserModel : IStageModel<DenoiserModel>
 {
     private readonly SchedulerConfig scheduler;
 
@@ -35,22 +34,16 @@ internal sealed class DenoiserModel : IDisposable
     public static bool Wants(string path) =>
         !path.Contains('/') || path.StartsWith("unet/", StringComparison.Ordinal) || path.StartsWith("scheduler/", StringComparison.Ordinal);
 
-    /// <summary>Loads from a folder.</summary>
-    /// <exception cref="PreconditionException">The weights or the scheduler's configuration are damaged or do not fit.</exception>
-    public static DenoiserModel Load(string folder, string version, ComputeDevice device)
+    /// <summary>Loads from a checkpoint.</summary>
+    /// <exception cref="CheckpointException">The weights or the scheduler's configuration are missing, damaged or do not fit.</exception>
+    public static DenoiserModel Load(Checkpoint checkpoint, string version, ComputeDevice device)
     {
-        try
-        {
-            using var checkpoint = Checkpoint.Open(folder);
-            var scheduler = SchedulerConfig.Parse(checkpoint.Config("scheduler"));
-            var unet = UNet2DConditionModel.Load(checkpoint, device: device.Device, dtype: device.DType);
-            return new DenoiserModel(new DenoisingNetwork(unet, device.Device, device.DType), scheduler);
-        }
-        catch (Exception e) when (e is CheckpointException or SafetensorsFormatException or ArgumentException)
-        {
-            throw new FaultyVersionException($"Version {version} cannot be served: {e.Message}", Wire.LoadFailed, e);
-        }
+        var scheduler = ParseScheduler(checkpoint);
+        var unet = UNet2DConditionModel.Load(checkpoint, device: device.Device, dtype: device.DType);
+        return new DenoiserModel(new DenoisingNetwork(unet, device.Device, device.DType), scheduler);
     }
+
+    public DenoiserModel For(string version) => this; // it says nothing about itself
 
     /// <summary>The scheduler that a request chooses: the version's own, another one made from the version's configuration, or a variation.</summary>
     /// <exception cref="InvalidRequestException">There is no such scheduler or variation.</exception>
@@ -70,4 +63,16 @@ internal sealed class DenoiserModel : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Network.Unet.Dispose();
+
+    private static SchedulerConfig ParseScheduler(Checkpoint checkpoint)
+    {
+        try
+        {
+            return SchedulerConfig.Parse(checkpoint.Config("scheduler"));
+        }
+        catch (ArgumentException e)
+        {
+            throw new CheckpointException(e.Message, e);
+        }
+    }
 }

@@ -1,6 +1,8 @@
 using System.Threading.Channels;
+using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Denoiser.V1;
+using Fleet.Contracts.Tensor.V1;
 using Fleet.Diffusion.Sampling;
 using Fleet.Serving;
 using Grpc.Core;
@@ -21,7 +23,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
 
         // A slow caller stops the relay, not the device; what the relay holds is bounded.
         var output = Channel.CreateBounded<DenoiseResponse>(16);
-        var producing = ProduceAsync(job, work, output.Writer, context.Deadline, cancellation);
+        var producing = ProduceAsync(job, work, model.Cold, output.Writer, context.Deadline, cancellation);
         try
         {
             await foreach (var response in output.Reader.ReadAllAsync(context.CancellationToken))
@@ -53,7 +55,12 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
 
     // Runs the job and the decoder's call side by side; the first message says that the job has a place in the queue; the first failure of either ends both and is what the caller gets.
     private async Task ProduceAsync(
-        DenoiseJob job, DenoisingWork work, ChannelWriter<DenoiseResponse> output, DateTime deadline, CancellationTokenSource cancellation)
+        DenoiseJob job,
+        DenoisingWork work,
+        bool cold,
+        ChannelWriter<DenoiseResponse> output,
+        DateTime deadline,
+        CancellationTokenSource cancellation)
     {
         Exception? failure = null;
         DenoiseDone? done = null;
@@ -78,6 +85,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
                 Guard(() => decoding.RelayAsync(output, cancellation.Token)));
             if (failure is null)
             {
+                done!.Cold = cold || decoding.Cold;
                 await output.WriteAsync(new DenoiseResponse { Done = done }, cancellation.Token);
             }
         }
@@ -100,6 +108,11 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
             {
                 case LatentsReady latents:
                     await decoding.SendAsync(latents, cancellation);
+                    if (job.Start.ReturnLatents && !latents.Preview)
+                    {
+                        await SendAsync(latents, output, cancellation);
+                    }
+
                     break;
                 case Waiting place when !accepted:
                     accepted = true;
@@ -147,5 +160,14 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
         }
 
         return done;
+    }
+
+    private static async Task SendAsync(LatentsReady latents, ChannelWriter<DenoiseResponse> output, CancellationToken cancellation)
+    {
+        foreach (var chunk in TensorCodec.Split("latents", DType.Float32, latents.Shape, latents.Data))
+        {
+            await output.WriteAsync(
+                new DenoiseResponse { Latents = new FinalLatents { ImageIndex = latents.Index, Tensor = chunk } }, cancellation);
+        }
     }
 }

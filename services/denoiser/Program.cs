@@ -1,6 +1,7 @@
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Hosting;
 using Fleet.Serving;
+using Fleet.Serving.Warmups;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
@@ -27,6 +28,7 @@ public static class DenoiserHost
 
         services.AddSlice();
         services.AddResidentModels(DenoiserModel.Wants, DenoiserModel.Load);
+        services.AddWarmups<DenoiserModel, DenoiserTrial>("denoiser");
         services.AddSingleton<DenoisingEngine>();
         services.AddGrpcHealthChecks().AddCheck<LoopCheck>("loop");
 

@@ -1,15 +1,15 @@
-using Fleet.Contracts;
+using System.Text.Json;
 using Fleet.Diffusion;
 using Fleet.Diffusion.Models;
 using Fleet.Diffusion.Tokenization;
 using Fleet.Diffusion.Weights;
 using Fleet.Hosting;
-using Fleet.Safetensors;
+using Fleet.Serving;
 
 namespace Fleet.Encoder;
 
 /// <summary>The part of a version that the encoder needs: its tokenizer and its text encoder.</summary>
-internal sealed class EncoderModel : IDisposable
+internal sealed class EncoderModel : IStageModel<EncoderModel>
 {
     private readonly ClipTokenizer tokenizer;
 
@@ -28,29 +28,23 @@ internal sealed class EncoderModel : IDisposable
     public static bool Wants(string path) =>
         !path.Contains('/') || path.StartsWith("text_encoder/", StringComparison.Ordinal) || path.StartsWith("tokenizer/", StringComparison.Ordinal);
 
-    /// <summary>Loads from a folder.</summary>
-    /// <exception cref="PreconditionException">The tokenizer or the weights are missing, damaged or do not fit each other.</exception>
-    public static EncoderModel Load(string folder, string version, ComputeDevice device)
+    /// <summary>Loads from a checkpoint.</summary>
+    /// <exception cref="CheckpointException">The tokenizer or the weights are missing, damaged or do not fit each other.</exception>
+    public static EncoderModel Load(Checkpoint checkpoint, string version, ComputeDevice device)
     {
-        try
+        var tokenizer = ReadTokenizer(checkpoint);
+        var textModel = ClipTextModel.Load(checkpoint, device: device.Device, dtype: device.DType);
+        if (tokenizer.VocabularySize > textModel.Config.VocabSize)
         {
-            using var checkpoint = Checkpoint.Open(folder);
-            var tokenizer = ClipTokenizer.Load(Path.Combine(checkpoint.Folder, "tokenizer"));
-            var textModel = ClipTextModel.Load(checkpoint, device: device.Device, dtype: device.DType);
-            if (tokenizer.VocabularySize > textModel.Config.VocabSize)
-            {
-                textModel.Dispose();
-                throw new CheckpointException(
-                    $"the tokenizer has {tokenizer.VocabularySize} tokens and the text encoder embeddings for {textModel.Config.VocabSize}");
-            }
+            textModel.Dispose();
+            throw new CheckpointException(
+                $"the tokenizer has {tokenizer.VocabularySize} tokens and the text encoder embeddings for {textModel.Config.VocabSize}");
+        }
 
-            return new EncoderModel(version, tokenizer, textModel);
-        }
-        catch (Exception e) when (e is CheckpointException or SafetensorsFormatException or InvalidDataException or FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new FaultyVersionException($"Version {version} cannot be served: {e.Message}", Wire.LoadFailed, e);
-        }
+        return new EncoderModel(version, tokenizer, textModel);
     }
+
+    public EncoderModel For(string version) => new(version, tokenizer, TextModel);
 
     /// <summary>A job's prompts as token ids, both of as many chunks as the longer one takes.</summary>
     /// <exception cref="InvalidRequestException">A prompt is too long or its weights cannot be read; or clip skip leaves no layer.</exception>
@@ -71,6 +65,18 @@ internal sealed class EncoderModel : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => TextModel.Dispose();
+
+    private static ClipTokenizer ReadTokenizer(Checkpoint checkpoint)
+    {
+        try
+        {
+            return ClipTokenizer.Load(checkpoint.Files, "tokenizer/");
+        }
+        catch (Exception e) when (e is InvalidDataException or FileNotFoundException or JsonException)
+        {
+            throw new CheckpointException(e.Message, e);
+        }
+    }
 
     private PromptTokens Tokenize(string field, string text, int minimumChunks, int maxChunks)
     {

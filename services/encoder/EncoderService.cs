@@ -31,6 +31,7 @@ internal sealed class EncoderService(EncodingEngine engine, ResidentModels<Encod
             NegativePromptTokens = tokens.Negative?.Count ?? 0,
             Chunks = tokens.Prompt.Chunks.Count,
             ComputeUs = (long)encoded.ComputeTime.TotalMicroseconds,
+            Cold = model.Cold,
         };
         await responses.WriteAsync(new EncodeResponse { Done = done }, context.CancellationToken);
 

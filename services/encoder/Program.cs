@@ -1,5 +1,6 @@
 using Fleet.Hosting;
 using Fleet.Serving;
+using Fleet.Serving.Warmups;
 
 namespace Fleet.Encoder;
 
@@ -20,6 +21,7 @@ public static class EncoderHost
         services.AddSlice();
         services.AddDeviceQueue("encoder device");
         services.AddResidentModels(EncoderModel.Wants, EncoderModel.Load);
+        services.AddWarmups<EncoderModel, EncoderTrial>("encoder");
         services.AddSingleton<EncodingEngine>();
 
         var app = builder.Build();

@@ -16,7 +16,7 @@ internal sealed class GenerationService(
     public override async Task Generate(
         IAsyncStreamReader<GenerateRequest> requests, IServerStreamWriter<GenerateResponse> responses, ServerCallContext context)
     {
-        var order = await reader.ReadAsync(requests, context.CancellationToken);
+        var order = await reader.ReadAsync(requests, context.RequestHeaders, context.CancellationToken);
         using var caller = jobs.Open(order, context.Deadline);
         await foreach (var response in caller.ReadAsync(context.CancellationToken))
         {

@@ -1,6 +1,7 @@
 using Fleet.Gateway.Jobs;
 using Fleet.Gateway.Planning;
 using Fleet.Gateway.Requests;
+using Fleet.Gateway.Rollouts;
 using Fleet.Gateway.Stages;
 using Fleet.Hosting;
 
@@ -21,11 +22,14 @@ public static class GatewayHost
 
         builder.Services.AddFleetOptions<StageOptions>(StageOptions.Section);
         builder.Services.AddFleetOptions<GatewayOptions>(GatewayOptions.Section);
+        builder.Services.AddFleetOptions<RolloutOptions>(RolloutOptions.Section);
 
         builder.Services.AddSingleton<StageClients>();
         builder.Services.AddSingleton<VersionResolver>();
         builder.Services.AddSingleton<SchedulerCatalog>();
         builder.Services.AddSingleton<GenerationPlanner>();
+        builder.Services.AddSingleton<StageRunner>();
+        builder.Services.AddRollouts();
         builder.Services.AddSingleton<GenerationRunner>();
         builder.Services.AddSingleton<RunGeneration>(services => services.GetRequiredService<GenerationRunner>().RunAsync);
         builder.Services.AddSingleton<JobTable>();

@@ -1,23 +1,24 @@
+using Dapper;
 using Fleet.Registry.Blobs;
-using Fleet.Registry.Catalog;
+using Fleet.Registry.Storage;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Fleet.Registry;
 
-/// <summary>The registry serves while its database answers and its folder can be written to.</summary>
-internal sealed class StorageHealthCheck(BlobStore blobs, VersionCatalog catalog) : IHealthCheck
+/// <summary>The registry serves while its database answers and blobs can be received and stored.</summary>
+internal sealed class StorageHealthCheck(BlobStore blobs, RegistryDatabase database) : IHealthCheck
 {
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken)
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken)
     {
         try
         {
-            catalog.CheckReadable();
-            blobs.CheckWritable();
-            return Task.FromResult(HealthCheckResult.Healthy());
+            _ = await database.ReadAsync(connection => connection.ExecuteScalarAsync<long>("SELECT COUNT(*) FROM aliases"), cancellationToken);
+            await blobs.CheckWritableAsync(cancellationToken);
+            return HealthCheckResult.Healthy();
         }
         catch (Exception exception)
         {
-            return Task.FromResult(HealthCheckResult.Unhealthy(exception.Message, exception));
+            return HealthCheckResult.Unhealthy(exception.Message, exception);
         }
     }
 }

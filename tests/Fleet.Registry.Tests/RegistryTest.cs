@@ -1,6 +1,8 @@
 using Fleet.Client.Registry;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Tests.Blobs.S3;
+using Fleet.Registry.Tests.Storage;
 using Fleet.Testing;
 using Google.Protobuf;
 using Grpc.Core;
@@ -8,11 +10,13 @@ using V1 = Fleet.Contracts.Registry.V1;
 
 namespace Fleet.Registry.Tests;
 
-/// <summary>A registry of the test's own over an empty folder, and what most tests do with it.</summary>
-public abstract class RegistryTest : IAsyncLifetime
+/// <summary>A registry of the test's own over an empty folder and database, and what most tests do with it.</summary>
+public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite, BlobPlace place = BlobPlace.Folder) : IAsyncLifetime
 {
     private readonly TemporaryFolder folder = new();
+    private string database = "";
     private RunningRegistry? running;
+    private S3Server? bucket;
 
     private protected string DataPath => folder["registry"];
 
@@ -26,11 +30,28 @@ public abstract class RegistryTest : IAsyncLifetime
 
     private protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => running = await RunningRegistry.StartAsync(DataPath);
+    /// <summary>Settings of the registry beside its folder, its database and its bucket.</summary>
+    private protected virtual IEnumerable<string> Settings => [];
+
+    /// <summary>The store that holds the blobs, when it is a bucket.</summary>
+    private protected S3Server Bucket => bucket!;
+
+    public async ValueTask InitializeAsync()
+    {
+        database = kind == TestDatabase.Postgres ? await SharedPostgres.CreateDatabaseAsync() : "";
+        bucket = place == BlobPlace.Bucket ? await S3Server.StartAsync(folder["s3"]) : null;
+        running = await StartReplicaAsync();
+    }
 
     public async ValueTask DisposeAsync()
     {
-        await running!.DisposeAsync();
+        await (running?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (bucket?.DisposeAsync() ?? ValueTask.CompletedTask);
+        if (database != "")
+        {
+            await SharedPostgres.DropDatabaseAsync(database);
+        }
+
         folder.Dispose();
         GC.SuppressFinalize(this);
     }
@@ -41,8 +62,12 @@ public abstract class RegistryTest : IAsyncLifetime
     private protected async Task RestartAsync()
     {
         await running!.DisposeAsync();
-        running = await RunningRegistry.StartAsync(DataPath, running.Address);
+        running = await StartReplicaAsync(running.Address);
     }
+
+    /// <summary>Another replica of the registry, over the same database and the same blobs.</summary>
+    private protected Task<RunningRegistry> StartReplicaAsync(string url = "http://127.0.0.1:0") =>
+        RunningRegistry.StartAsync(DataPath, url, [$"--Registry:Database={database}", .. bucket?.Settings ?? [], .. Settings]);
 
     private protected Task<PushResult> PushAsync(string path, string model = "tiny", params string[] aliases) =>
         Client.PushAsync(path, model, aliases, cancellationToken: Cancellation);
@@ -86,7 +111,7 @@ public abstract class RegistryTest : IAsyncLifetime
         return content.ToArray();
     }
 
-    private protected string BlobPath(Digest digest) => Path.Combine(DataPath, "blobs", digest.Hex[..2], digest.Hex);
+    private protected string BlobPath(Digest digest) => Path.Combine(bucket?.BlobFolder ?? Path.Combine(DataPath, "blobs"), digest.Hex[..2], digest.Hex);
 
     private protected static UploadBlobsRequest Start(Digest digest, long size, long offset = 0) =>
         new() { Start = new UploadStart { Sha256 = digest.ToByteString(), Size = size, Offset = offset } };
@@ -98,5 +123,12 @@ public abstract class RegistryTest : IAsyncLifetime
         var bytes = new byte[count];
         new Random(seed).NextBytes(bytes);
         return bytes;
+    }
+
+    private protected static async Task ShouldFailAsync(Func<Task> call, StatusCode code, string detail)
+    {
+        var failure = (await call.Should().ThrowAsync<RpcException>()).Which;
+        failure.StatusCode.Should().Be(code);
+        failure.Status.Detail.Should().Match(detail);
     }
 }

@@ -23,15 +23,20 @@ internal sealed class RunningRegistry : IAsyncDisposable
 
     public string Address { get; }
 
+    public IServiceProvider Services => app.Services;
+
     public RegistryClient Client { get; }
 
     public GrpcChannel Channel => channel;
 
     public V1.Registry.RegistryClient Rpc { get; }
 
-    public static async Task<RunningRegistry> StartAsync(string dataPath, string url = "http://127.0.0.1:0")
+    /// <summary>The registry's own parts, for tests that stop between two of its steps.</summary>
+    public IServiceProvider Services => app.Services;
+
+    public static async Task<RunningRegistry> StartAsync(string dataPath, string url = "http://127.0.0.1:0", params string[] settings)
     {
-        var app = RegistryHost.Create($"--urls={url}", $"--Registry:DataPath={dataPath}", "--Logging:LogLevel:Default=Warning");
+        var app = RegistryHost.Create([$"--urls={url}", $"--Registry:DataPath={dataPath}", "--Logging:LogLevel:Default=Warning", .. settings]);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new RunningRegistry(app);
     }

@@ -3,11 +3,13 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Text;
 using Fleet.Cli;
+using Fleet.Cli.Audit;
 using Fleet.Cli.Doctor;
 using Fleet.Cli.Fleets;
 using Fleet.Cli.Generate;
 using Fleet.Cli.Models;
 using Fleet.Cli.Recipes;
+using Fleet.Cli.Rollouts;
 using Fleet.Cli.Terminal;
 
 Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false); // events are UTF-8 whatever the terminal speaks
@@ -24,6 +26,8 @@ var fleet = new DocumentedCommand(
     GenerateCommand.Create(),
     UpCommand.Create(),
     ModelsCommand.Create(),
+    RolloutCommand.Create(),
+    AuditCommand.Create(),
     SamplersCommand.Create(),
     InspectCommand.Create(),
     ReplayCommand.Create(),

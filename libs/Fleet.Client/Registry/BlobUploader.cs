@@ -7,7 +7,8 @@ using V1 = Fleet.Contracts.Registry.V1;
 namespace Fleet.Client.Registry;
 
 /// <summary>Sends the blobs that the registry lacks over a few streams. A stream that breaks goes on where the registry has got to.</summary>
-internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnlyDictionary<Digest, SourcePart> parts, TransferCounter counter)
+internal sealed class BlobUploader(
+    V1.Registry.RegistryClient registry, string push, IReadOnlyDictionary<Digest, SourcePart> parts, TransferCounter counter)
 {
     private const int Streams = 4;
     private const int MaxDigestsPerRequest = 20_000;
@@ -15,14 +16,14 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
     // Asking where to resume costs a round trip, sending a small blob again less.
     private const long ResumableBytes = 1024 * 1024;
 
-    /// <summary>Which of these blobs the registry lacks.</summary>
+    /// <summary>Which of these blobs the registry lacks. It keeps the others until the push has published.</summary>
     public static async Task<IReadOnlyList<Digest>> FindMissingAsync(
-        V1.Registry.RegistryClient registry, IEnumerable<Digest> digests, CancellationToken cancellationToken)
+        V1.Registry.RegistryClient registry, string push, IEnumerable<Digest> digests, CancellationToken cancellationToken)
     {
         var missing = new List<Digest>();
         foreach (var batch in digests.Chunk(MaxDigestsPerRequest))
         {
-            var request = new FindMissingBlobsRequest();
+            var request = new FindMissingBlobsRequest { PushId = push };
             request.Sha256.AddRange(batch.Select(digest => digest.ToByteString()));
             var response = await registry.FindMissingBlobsAsync(request, cancellationToken: cancellationToken);
             missing.AddRange(response.Sha256.Select(sha256 => Digest.FromBytes(sha256.Span)));
@@ -82,7 +83,7 @@ internal sealed class BlobUploader(V1.Registry.RegistryClient registry, IReadOnl
 
     private async Task<bool> DropUploadedAsync(List<SourcePart> share, CancellationToken cancellationToken)
     {
-        var missing = (await FindMissingAsync(registry, share.Select(part => part.Digest), cancellationToken)).ToHashSet();
+        var missing = (await FindMissingAsync(registry, push, share.Select(part => part.Digest), cancellationToken)).ToHashSet();
         counter.Add(share.Where(part => !missing.Contains(part.Digest)).Sum(part => part.Size));
         return share.RemoveAll(part => !missing.Contains(part.Digest)) > 0;
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Fleet.Contracts.Registry;
+using Fleet.Safetensors;
 
 namespace Fleet.Client.Registry;
 
@@ -63,6 +64,10 @@ internal sealed partial class ModelSource(Action<string> notice)
         return files;
     }
 
+    internal static bool IsTaken(string path) => HasExtension(path, TakenExtensions);
+
+    internal static bool IsPickle(string path) => HasExtension(path, PickleExtensions);
+
     private static bool HasExtension(string path, string[] extensions) =>
         extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
@@ -105,19 +110,32 @@ internal sealed partial class ModelSource(Action<string> notice)
 
         string name = Path.GetFileName(path);
         Add(PlainName().IsMatch(name) ? name : "model.safetensors", path);
+        if (LoraFile.IsLora(SafetensorsHeader.Read(path)))
+        {
+            return; // an adapter is complete in itself
+        }
+
+        string[] lacking = [.. Configurations.Where(part => FolderOf(part, configFolders) is null).Select(part => $"{part.Component}/{part.File}")];
+        if (lacking.Length > 0)
+        {
+            throw new ModelSourceException(path,
+                $"needs {string.Join(", ", lacking)}: a checkpoint in one file lacks them and no configuration folder has them; looked in "
+                + $"{string.Join(", ", configFolders)}. Name a folder that has them (of any model of this family, in the diffusers layout) with --config");
+        }
+
         foreach (var (component, file) in Configurations)
         {
-            string folder = configFolders.Select(config => Path.Combine(config, component))
-                .FirstOrDefault(candidate => File.Exists(Path.Combine(candidate, file)))
-                ?? throw new ModelSourceException(path,
-                    $"needs {component}/{file}, which a checkpoint in one file lacks and no configuration folder has; "
-                    + $"looked in {string.Join(", ", configFolders)}");
+            string folder = FolderOf((component, file), configFolders)!;
             foreach (string taken in VisibleFiles(folder).Where(taken => HasExtension(taken, TakenExtensions) && !IsWeights(taken)))
             {
                 Add($"{component}/{Path.GetFileName(taken)}", taken);
             }
         }
     }
+
+    private static string? FolderOf((string Component, string File) part, IReadOnlyList<string> configFolders) =>
+        configFolders.Select(config => Path.Combine(config, part.Component))
+            .FirstOrDefault(candidate => File.Exists(Path.Combine(candidate, part.File)));
 
     private void AddComponent(string name, string folder)
     {
@@ -168,11 +186,11 @@ internal sealed partial class ModelSource(Action<string> notice)
     private static IEnumerable<string> VisibleFiles(string folder) =>
         Directory.EnumerateFiles(folder).Where(file => Path.GetFileName(file)[0] != '.').Order(StringComparer.Ordinal);
 
-    private static bool IsWeights(string path) => path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase);
+    internal static bool IsWeights(string path) => path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsVariant(string path) => VariantName().IsMatch(Path.GetFileName(path));
+    internal static bool IsVariant(string path) => VariantName().IsMatch(Path.GetFileName(path));
 
-    private static HashSet<string> Components(string indexPath)
+    internal static HashSet<string> Components(string indexPath)
     {
         try
         {

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Configuration;
 
@@ -7,12 +8,15 @@ namespace Fleet.Client.Registry;
 /// <summary>How a client reaches the registry.</summary>
 internal static class RegistryChannel
 {
-    private const string Service = "fleet.registry.v1.Registry";
-
     // Calls that only read. SetAlias and DeleteAlias may not be repeated: the first attempt may have done its work. Transfers and publishing
     // are repeated by those who know where to go on.
-    private static readonly string[] RepeatableCalls =
-        ["FindMissingBlobs", "GetUploadOffset", "Resolve", "GetManifest", "ListVersions", "ListAliases"];
+    private static readonly (string Service, string[] Methods)[] RepeatableCalls =
+    [
+        ("fleet.registry.v1.Registry",
+            ["FindMissingBlobs", "GetUploadOffset", "Resolve", "GetManifest", "ListVersions", "ListAliases", "ListSignatures", "ListUsage"]),
+        ("fleet.registry.v1.Rollouts", ["CheckPlan", "GetRollout", "ListRollouts", "ListSamples"]),
+        ("fleet.registry.v1.Audit", ["ListEntries", "GetAliasAt", "VerifyLog"]),
+    ];
 
     public static GrpcChannel Open(string address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
     {
@@ -29,6 +33,15 @@ internal static class RegistryChannel
         ServiceConfig = new ServiceConfig { MethodConfigs = { RepeatWhenUnavailable() } },
     });
 
+    /// <summary>Calls over the channel, each with the token; an empty token is not sent.</summary>
+    public static CallInvoker WithToken(GrpcChannel channel, string token) => token == ""
+        ? channel.CreateCallInvoker()
+        : channel.Intercept(headers =>
+        {
+            headers.Add("authorization", $"Bearer {token}");
+            return headers;
+        });
+
     private static MethodConfig RepeatWhenUnavailable()
     {
         var config = new MethodConfig
@@ -42,9 +55,12 @@ internal static class RegistryChannel
                 RetryableStatusCodes = { StatusCode.Unavailable },
             },
         };
-        foreach (string call in RepeatableCalls)
+        foreach (var (service, methods) in RepeatableCalls)
         {
-            config.Names.Add(new MethodName { Service = Service, Method = call });
+            foreach (string method in methods)
+            {
+                config.Names.Add(new MethodName { Service = service, Method = method });
+            }
         }
 
         return config;

@@ -14,6 +14,12 @@ public enum TransferStage
 
     /// <summary>Receiving files.</summary>
     Downloading,
+
+    /// <summary>Reading tensors that differ.</summary>
+    Comparing,
+
+    /// <summary>Reading and hashing what is stored.</summary>
+    Verifying,
 }
 
 /// <summary>How far a push or pull is, in bytes of its stage; or a notice, for example of a file that is not taken.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Fleet.Diffusion.Weights;
 
 namespace Fleet.Diffusion.Tokenization;
 
@@ -61,22 +62,27 @@ public sealed class ClipTokenizer
     internal int CommaId { get; }
 
     /// <summary>Reads the tokenizer of a folder in diffusers' layout. Throws <see cref="InvalidDataException"/> for files that do not fit each other.</summary>
-    public static ClipTokenizer Load(string folder)
+    public static ClipTokenizer Load(string folder) => Load(new ModelFolder(folder), "");
+
+    /// <summary>Reads the tokenizer among a model's files. Throws <see cref="InvalidDataException"/> for files that do not fit each other.</summary>
+    /// <param name="files">The files.</param>
+    /// <param name="prefix">What the paths of the tokenizer's files begin with, for example "tokenizer/".</param>
+    public static ClipTokenizer Load(IModelFiles files, string prefix)
     {
-        var vocabularyPath = Path.Combine(folder, "vocab.json");
-        var vocabulary = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllBytes(vocabularyPath));
+        var vocabularyPath = files.Describe($"{prefix}vocab.json");
+        var vocabulary = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllBytes(files.Locate($"{prefix}vocab.json")));
         if (vocabulary is not { Count: > 0 } || vocabulary.Values.Min() < 0 || vocabulary.Values.Max() >= 2 * vocabulary.Count)
         {
             throw new InvalidDataException($"{vocabularyPath} is not a vocabulary: a JSON object of tokens and their ids, counted from 0.");
         }
 
-        var special = SpecialTokens.Read(folder);
+        var special = SpecialTokens.Read(files, prefix);
         foreach (var token in special.All.Where(token => !vocabulary.ContainsKey(token)))
         {
             throw new InvalidDataException($"{vocabularyPath} lacks the special token '{token}', which the tokenizer's configuration names.");
         }
 
-        return new ClipTokenizer(vocabulary, ReadMerges(Path.Combine(folder, "merges.txt"), vocabulary), special);
+        return new ClipTokenizer(vocabulary, ReadMerges(files, $"{prefix}merges.txt", vocabulary), special);
     }
 
     /// <summary>Ids of a text, without start and end. Special tokens in the text are recognised. Throws <see cref="PromptException"/> for half a surrogate pair.</summary>
@@ -199,17 +205,17 @@ public sealed class ClipTokenizer
         merges.Encode(symbols, ids);
     }
 
-    private static BytePairMerges ReadMerges(string path, Dictionary<string, int> vocabulary)
+    private static BytePairMerges ReadMerges(IModelFiles files, string path, Dictionary<string, int> vocabulary)
     {
         var merges = new Dictionary<(int, int), (int, int)>();
-        foreach (var line in File.ReadLines(path).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)))
+        foreach (var line in File.ReadLines(files.Locate(path)).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)))
         {
             if (line.Split(' ') is not [var left, var right]
                 || !vocabulary.TryGetValue(left, out var leftId)
                 || !vocabulary.TryGetValue(right, out var rightId)
                 || !vocabulary.TryGetValue(left + right, out var mergedId))
             {
-                throw new InvalidDataException($"{path}: '{line}' is not a merge of two tokens of the vocabulary into a third.");
+                throw new InvalidDataException($"{files.Describe(path)}: '{line}' is not a merge of two tokens of the vocabulary into a third.");
             }
 
             merges.TryAdd((leftId, rightId), (merges.Count, mergedId));

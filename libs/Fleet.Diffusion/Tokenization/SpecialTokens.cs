@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Fleet.Diffusion.Weights;
 
 namespace Fleet.Diffusion.Tokenization;
 
@@ -10,15 +11,14 @@ internal sealed record SpecialTokens(string Bos, string Eos, string Unknown, str
 
     public IEnumerable<string> All => new[] { Bos, Eos, Unknown, Pad }.Distinct();
 
-    public static SpecialTokens Read(string folder)
+    public static SpecialTokens Read(IModelFiles files, string prefix)
     {
-        var files = new[] { "special_tokens_map.json", "tokenizer_config.json" }
-            .Select(name => Path.Combine(folder, name))
-            .Where(File.Exists)
-            .Select(path => JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(path)))
+        var configs = new[] { $"{prefix}special_tokens_map.json", $"{prefix}tokenizer_config.json" }
+            .Where(files.Paths.Contains)
+            .Select(path => JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(files.Locate(path))))
             .ToList();
 
-        string Name(string key, string otherwise) => files.Select(file => Content(file, key)).FirstOrDefault(name => name is not null) ?? otherwise;
+        string Name(string key, string otherwise) => configs.Select(file => Content(file, key)).FirstOrDefault(name => name is not null) ?? otherwise;
 
         return new SpecialTokens(Name("bos_token", "<|startoftext|>"), Name("eos_token", End), Name("unk_token", End), Name("pad_token", End));
     }

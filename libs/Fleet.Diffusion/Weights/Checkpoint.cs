@@ -14,43 +14,55 @@ namespace Fleet.Diffusion.Weights;
 public sealed class Checkpoint : IDisposable
 {
     private readonly IComponentSource source;
+    private readonly TensorLoan? weights;
 
-    private Checkpoint(IComponentSource source) => this.source = source;
+    private Checkpoint(IComponentSource source, TensorLoan? weights)
+    {
+        this.source = source;
+        this.weights = weights;
+    }
 
-    /// <summary>The folder that the configs, and beside them <c>tokenizer/</c>, lie in.</summary>
-    public string Folder => source.Folder;
+    /// <summary>The files that the configs, and beside them <c>tokenizer/</c>, are among.</summary>
+    public IModelFiles Files => source.Files;
 
     /// <summary>Opens a diffusers folder, a single <c>.safetensors</c> file, or a folder with one such file beside config folders.</summary>
     /// <exception cref="CheckpointException">There is no checkpoint at the path.</exception>
     /// <exception cref="SafetensorsFormatException">The single file is not safetensors, damaged or cut.</exception>
     public static Checkpoint Open(string path)
     {
-        TorchRuntime.EnsureLoaded();
         path = Path.GetFullPath(path);
         if (File.Exists(path))
         {
-            return new Checkpoint(new SingleFileSource(path));
+            return new Checkpoint(new SingleFileSource(new ModelFolder(Path.GetDirectoryName(path)!), Path.GetFileName(path)), weights: null);
         }
 
-        if (!Directory.Exists(path))
+        return Directory.Exists(path)
+            ? Open(new ModelFolder(path))
+            : throw new CheckpointException($"There is no checkpoint at {path}: a folder or a .safetensors file is needed.");
+    }
+
+    /// <summary>Opens a model whose files are those of a diffusers folder, or one <c>.safetensors</c> file beside config folders.</summary>
+    /// <param name="files">The files.</param>
+    /// <param name="weights">What tensors are taken from, to be shared with other models; it must outlive the models. Null: nothing is shared.</param>
+    /// <exception cref="CheckpointException">The files are no checkpoint.</exception>
+    /// <exception cref="SafetensorsFormatException">The single file is not safetensors, damaged or cut.</exception>
+    public static Checkpoint Open(IModelFiles files, TensorLoan? weights = null)
+    {
+        TorchRuntime.EnsureLoaded();
+        if (DiffusersFolderSource.HoldsWeights(files))
         {
-            throw new CheckpointException($"There is no checkpoint at {path}: a folder or a .safetensors file is needed.");
+            return new Checkpoint(new DiffusersFolderSource(files), weights);
         }
 
-        if (DiffusersFolderSource.HoldsWeights(path))
+        string[] single = [.. files.Paths.Where(path => !path.Contains('/') && path.EndsWith(".safetensors", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        return single.Length switch
         {
-            return new Checkpoint(new DiffusersFolderSource(path));
-        }
-
-        string[] files = Directory.GetFiles(path, "*.safetensors");
-        return files.Length switch
-        {
-            1 => new Checkpoint(new SingleFileSource(files[0])),
-            0 when File.Exists(Path.Combine(path, "model_index.json")) => new Checkpoint(new DiffusersFolderSource(path)),
+            1 => new Checkpoint(new SingleFileSource(files, single[0]), weights),
+            0 when files.Paths.Contains("model_index.json") => new Checkpoint(new DiffusersFolderSource(files), weights),
             0 => throw new CheckpointException(
-                $"{path} holds no checkpoint: component folders with config.json and .safetensors weights, or one .safetensors file, are needed."),
+                $"{files.Describe("")} holds no checkpoint: component folders with config.json and .safetensors weights, or one .safetensors file, are needed."),
             _ => throw new CheckpointException(
-                $"{path} holds {files.Length} .safetensors files and no component folders with weights; name the one that is meant: {string.Join(", ", files.Select(Path.GetFileName))}."),
+                $"{files.Describe("")} holds {single.Length} .safetensors files and no component folders with weights; name the one that is meant: {string.Join(", ", single)}."),
         };
     }
 
@@ -68,25 +80,31 @@ public sealed class Checkpoint : IDisposable
     internal T Fill<T>(string component, T model, Device? device, ScalarType? dtype)
         where T : nn.Module
     {
+        using var own = weights is null ? new TensorPool().Borrow() : null;
         try
         {
             var keys = model.named_parameters().Select(p => p.name).ToHashSet(StringComparer.Ordinal);
             var (stored, unexpected) = source.Weights(component, keys);
-            WeightLoader.Load(model, component, stored, unexpected, device ?? CPU, dtype ?? ScalarType.Float32);
+            WeightLoader.Load(model, component, stored, unexpected, weights ?? own!, device ?? CPU, dtype ?? ScalarType.Float32);
             return model;
         }
-        catch
+        catch (Exception e)
         {
             model.Dispose();
+            if (WeightMemoryException.Explaining(component, e) is { } shortage)
+            {
+                throw shortage;
+            }
+
             throw;
         }
     }
 }
 
-/// <summary>One layout of a checkpoint on disk.</summary>
+/// <summary>One layout of a checkpoint.</summary>
 internal interface IComponentSource : IDisposable
 {
-    string Folder { get; }
+    IModelFiles Files { get; }
 
     bool Has(string component);
 
@@ -98,18 +116,17 @@ internal interface IComponentSource : IDisposable
 
 internal static partial class ConfigFile
 {
-    public static string PathOf(string folder, string component) =>
-        Path.Combine(folder, component, component == "scheduler" ? "scheduler_config.json" : "config.json");
+    public static string PathOf(string component) => $"{component}/{(component == "scheduler" ? "scheduler_config.json" : "config.json")}";
 
-    public static JsonElement Read(string path)
+    public static JsonElement Read(IModelFiles files, string path)
     {
         try
         {
-            return Parse(File.ReadAllText(path));
+            return Parse(File.ReadAllText(files.Locate(path)));
         }
         catch (JsonException e)
         {
-            throw new CheckpointException($"{path} is not valid JSON: {e.Message}", e);
+            throw new CheckpointException($"{files.Describe(path)} is not valid JSON: {e.Message}", e);
         }
     }
 

@@ -4,39 +4,40 @@ using System.Text.RegularExpressions;
 namespace Fleet.Diffusion.Weights;
 
 /// <summary>The diffusers layout: <c>&lt;component&gt;/config.json</c> with the weights beside it, whole or in shards, perhaps as a variant.</summary>
-internal sealed partial class DiffusersFolderSource(string folder) : IComponentSource
+internal sealed partial class DiffusersFolderSource(IModelFiles files) : IComponentSource
 {
     private static readonly string[] Stems = ["diffusion_pytorch_model", "model"];
 
     private readonly Dictionary<string, WeightFile> open = new(StringComparer.Ordinal);
 
-    public string Folder => folder;
+    public IModelFiles Files => files;
 
-    /// <summary>Whether any folder below holds a config with weights.</summary>
-    public static bool HoldsWeights(string folder) =>
-        Directory.EnumerateDirectories(folder).Any(c => File.Exists(Path.Combine(c, "config.json")) && WeightNames(c).Length > 0);
+    /// <summary>Whether any folder at the top holds a config with weights.</summary>
+    public static bool HoldsWeights(IModelFiles files) => files.Paths
+        .Where(path => path.EndsWith("/config.json", StringComparison.Ordinal))
+        .Any(path => WeightNames(files, path[..path.LastIndexOf('/')]).Length > 0);
 
     public bool Has(string component) =>
-        File.Exists(ConfigFile.PathOf(folder, component)) && (component == "scheduler" || WeightNames(Path.Combine(folder, component)).Length > 0);
+        files.Paths.Contains(ConfigFile.PathOf(component)) && (component == "scheduler" || WeightNames(files, component).Length > 0);
 
     public JsonElement Config(string component)
     {
-        string path = ConfigFile.PathOf(folder, component);
-        return File.Exists(path) ? ConfigFile.Read(path) : throw Missing(component, $"{path} does not exist");
+        string path = ConfigFile.PathOf(component);
+        return files.Paths.Contains(path) ? ConfigFile.Read(files, path) : throw Missing(component, $"{files.Describe(path)} does not exist");
     }
 
     public (IReadOnlyDictionary<string, StoredTensor> Stored, IReadOnlyList<string> Unexpected) Weights(string component, IReadOnlySet<string> keys)
     {
         var stored = new Dictionary<string, StoredTensor>(StringComparer.Ordinal);
         var unexpected = new List<string>();
-        foreach (var file in Files(component))
+        foreach (var file in WeightFiles(component))
         {
             foreach (var entry in file.Header.Entries)
             {
                 string? key = DiffusersKeys.Current(entry.Name, keys);
                 if (key is not null && !stored.TryAdd(key, new StoredTensor(file, entry)))
                 {
-                    unexpected.Add($"{entry.Name} (a second time, in {Path.GetFileName(file.Path)})");
+                    unexpected.Add($"{entry.Name} (a second time, in {Path.GetFileName(file.Name)})");
                 }
             }
         }
@@ -52,19 +53,18 @@ internal sealed partial class DiffusersFolderSource(string folder) : IComponentS
         }
     }
 
-    private IReadOnlyList<WeightFile> Files(string component)
+    private IReadOnlyList<WeightFile> WeightFiles(string component)
     {
-        string directory = Path.Combine(folder, component);
-        string name = Choose(component, WeightNames(directory));
+        string name = Choose(component, WeightNames(files, component));
         if (!IndexName().IsMatch(name))
         {
-            return [Open(Path.Combine(directory, name))];
+            return [Open($"{component}/{name}")];
         }
 
-        var shards = Shards(Path.Combine(directory, name)).ToList();
-        string[] missing = [.. shards.Where(shard => !File.Exists(Path.Combine(directory, shard)))];
+        var shards = Shards($"{component}/{name}");
+        string[] missing = [.. shards.Where(shard => !files.Paths.Contains($"{component}/{shard}"))];
         return missing.Length == 0
-            ? [.. shards.Select(shard => Open(Path.Combine(directory, shard)))]
+            ? [.. shards.Select(shard => Open($"{component}/{shard}"))]
             : throw new CheckpointException($"{component}: {name} names shards that are not there: {string.Join(", ", missing)}.");
     }
 
@@ -80,31 +80,33 @@ internal sealed partial class DiffusersFolderSource(string folder) : IComponentS
     }
 
     // Whole files and indexes, not the shards that an index names.
-    private static string[] WeightNames(string directory) => !Directory.Exists(directory) ? [] :
+    private static string[] WeightNames(IModelFiles files, string component) =>
     [
-        .. Directory.EnumerateFiles(directory).Select(f => Path.GetFileName(f)!)
+        .. files.Paths.Where(path => path.StartsWith($"{component}/", StringComparison.Ordinal)).Select(path => path[(component.Length + 1)..])
             .Where(n => Stems.Any(stem => n.StartsWith($"{stem}.", StringComparison.Ordinal)))
             .Where(n => IndexName().IsMatch(n) || (n.EndsWith(".safetensors", StringComparison.Ordinal) && !ShardName().IsMatch(n))),
     ];
 
-    private static IEnumerable<string> Shards(string indexPath)
+    private List<string> Shards(string indexPath)
     {
-        var index = ConfigFile.Read(indexPath);
+        var index = ConfigFile.Read(files, indexPath);
         if (!index.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
         {
-            throw new CheckpointException($"{indexPath} has no weight_map.");
+            throw new CheckpointException($"{files.Describe(indexPath)} has no weight_map.");
         }
 
         var shards = map.EnumerateObject().Select(entry => entry.Value.GetString() ?? "").Distinct(StringComparer.Ordinal).ToList();
         string? outside = shards.Find(shard => shard.Length == 0 || Path.GetFileName(shard) != shard);
-        return outside is null ? shards : throw new CheckpointException($"{indexPath} names the shard '{outside}'; a file name without folders is needed.");
+        return outside is null
+            ? shards
+            : throw new CheckpointException($"{files.Describe(indexPath)} names the shard '{outside}'; a file name without folders is needed.");
     }
 
     private WeightFile Open(string path)
     {
         if (!open.TryGetValue(path, out var file))
         {
-            file = new WeightFile(path);
+            file = new WeightFile(files.Open(path));
             open.Add(path, file);
         }
 

@@ -8,29 +8,29 @@ internal sealed class SingleFileSource : IComponentSource
     private readonly WeightFile file;
     private readonly Lazy<IReadOnlyDictionary<string, string>> inferred;
 
-    public SingleFileSource(string path)
+    public SingleFileSource(IModelFiles files, string name)
     {
-        file = new WeightFile(path);
-        Folder = Path.GetDirectoryName(path)!;
+        Files = files;
+        file = new WeightFile(files.Open(name));
         inferred = new(() => SingleFileLayout.InferConfigs(file.Header));
     }
 
-    public string Folder { get; }
+    public IModelFiles Files { get; }
 
     public bool Has(string component) =>
         component == "scheduler" ? Has("unet") : file.Header.Entries.Any(entry => SingleFileLayout.ComponentOf(entry.Name) == component);
 
     public JsonElement Config(string component)
     {
-        string path = ConfigFile.PathOf(Folder, component);
-        if (File.Exists(path))
+        string path = ConfigFile.PathOf(component);
+        if (Files.Paths.Contains(path))
         {
-            return ConfigFile.Read(path);
+            return ConfigFile.Read(Files, path);
         }
 
-        return Has(component) && inferred.Value.TryGetValue(Path.GetRelativePath(Folder, path).Replace('\\', '/'), out string? config)
+        return Has(component) && inferred.Value.TryGetValue(path, out string? config)
             ? ConfigFile.Parse(config)
-            : throw new CheckpointException($"The checkpoint has no component '{component}': {file.Path} holds no tensors of it.");
+            : throw new CheckpointException($"The checkpoint has no component '{component}': {file.Name} holds no tensors of it.");
     }
 
     public (IReadOnlyDictionary<string, StoredTensor> Stored, IReadOnlyList<string> Unexpected) Weights(string component, IReadOnlySet<string> keys)

@@ -1,48 +1,44 @@
 using Fleet.Safetensors;
 using Microsoft.Win32.SafeHandles;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Fleet.Diffusion.Weights;
 
 /// <summary>An open safetensors file whose tensors are either mapped or converted into memory of their own.</summary>
-internal sealed class WeightFile : IDisposable
+internal sealed class WeightFile(SafetensorsFile file) : IDisposable
 {
     private const int PieceBytes = 4 << 20;
 
-    private readonly SafetensorsFile mapped;
-    private readonly SafeFileHandle handle;
-
     private Tensor? piece;
 
-    public WeightFile(string path)
-    {
-        Path = path;
-        mapped = SafetensorsFile.Open(path);
-        handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.SequentialScan);
-    }
+    public string Name => file.Name;
 
-    public string Path { get; }
+    public SafetensorsHeader Header => file.Header;
 
-    public SafetensorsHeader Header => mapped.Header;
+    /// <summary>What is equal for two tensors of the same bytes.</summary>
+    public string ContentOf(SafetensorsEntry entry) => file.Place(entry).Content;
 
     /// <summary>A view of the file.</summary>
-    public Tensor Map(SafetensorsEntry entry) => mapped.Read(entry.Name);
+    public Tensor Map(SafetensorsEntry entry) => file.Read(entry.Name);
 
     /// <summary>
-    /// Elements <paramref name="first"/> to first + count of a tensor in another dtype, as one row. Read piece by piece: mapping
-    /// what is only converted would leave its pages resident beside the result, and so would a copy as large as the tensor.
+    /// A tensor in another dtype, as one row. Read piece by piece: mapping what is only converted would leave its pages resident
+    /// beside the result, and so would a copy as large as the tensor.
     /// </summary>
-    public Tensor Convert(SafetensorsEntry entry, long first, long count, ScalarType dtype)
+    public Tensor Convert(SafetensorsEntry entry, ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        var result = empty(count, dtype);
+        var place = file.Place(entry);
+        using var handle = File.OpenHandle(place.Path, FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.SequentialScan);
         int size = entry.DType.ByteSize();
+        long count = entry.ByteLength / size;
+        var result = empty(count, dtype);
         var source = Piece(entry.DType);
-        long offset = Header.DataStart + entry.Begin + first * size;
         for (long done = 0, length; done < count; done += length)
         {
             length = Math.Min(source.numel(), count - done);
-            ReadExactly(source.bytes[..(int)(length * size)], offset + done * size, entry.Name);
+            ReadExactly(handle, source.bytes[..(int)(length * size)], place.Offset + done * size, entry.Name);
             result.narrow(0, done, length).copy_(source.narrow(0, 0, length));
         }
 
@@ -51,8 +47,7 @@ internal sealed class WeightFile : IDisposable
 
     public void Dispose()
     {
-        handle.Dispose();
-        mapped.Dispose();
+        file.Dispose();
         piece?.Dispose();
     }
 
@@ -68,12 +63,12 @@ internal sealed class WeightFile : IDisposable
         return piece;
     }
 
-    private void ReadExactly(Span<byte> bytes, long offset, string tensor)
+    private void ReadExactly(SafeFileHandle handle, Span<byte> bytes, long offset, string tensor)
     {
         for (int done = 0; done < bytes.Length;)
         {
             int got = RandomAccess.Read(handle, bytes[done..], offset + done);
-            done += got > 0 ? got : throw new CheckpointException($"{Path} ended inside tensor '{tensor}': it was cut while it was read.");
+            done += got > 0 ? got : throw new CheckpointException($"{Name} ended inside tensor '{tensor}': it was cut while it was read.");
         }
     }
 }
@@ -90,22 +85,20 @@ internal sealed record StoredTensor(WeightFile File, SafetensorsEntry Entry, int
         }
     }
 
-    /// <summary>The values as a view of the mapped file, in its dtype.</summary>
-    public Tensor Map()
+    /// <summary>What the whole stored tensor is shared by, and its bytes in memory.</summary>
+    public (TensorKey Key, long Bytes) In(ScalarType dtype, Device device) => (
+        new TensorKey(File.ContentOf(Entry), Entry.DType, dtype, device.ToString()),
+        Entry.ByteLength / Entry.DType.ByteSize() * dtype.ElementSize());
+
+    /// <summary>The whole stored tensor: a view of the mapped file, or converted into memory of its own.</summary>
+    public Tensor Whole(ScalarType dtype, bool mapped) => mapped ? File.Map(Entry) : File.Convert(Entry, dtype);
+
+    /// <summary>The parameter's values as a view of the whole stored tensor; a transposed one is a copy, which nobody shares.</summary>
+    public Tensor Of(Tensor whole)
     {
         using var scope = NewDisposeScope();
-        var whole = File.Map(Entry);
-        return scope.MoveToOuter(Turned(Parts == 1 ? whole : whole.narrow(0, Part * (Entry.Shape[0] / Parts), Entry.Shape[0] / Parts)));
+        var rows = whole.view([.. Entry.Shape]);
+        var part = Parts == 1 ? rows : rows.narrow(0, Part * (Entry.Shape[0] / Parts), Entry.Shape[0] / Parts);
+        return scope.MoveToOuter(Transposed ? part.t().contiguous() : part);
     }
-
-    /// <summary>The values in another dtype, in memory of their own.</summary>
-    public Tensor Convert(ScalarType dtype)
-    {
-        using var scope = NewDisposeScope();
-        long count = Shape.Aggregate(1L, (product, length) => product * length);
-        long[] stored = Transposed ? [.. Shape.Reverse()] : [.. Shape];
-        return scope.MoveToOuter(Turned(File.Convert(Entry, Part * count, count, dtype).view(stored)));
-    }
-
-    private Tensor Turned(Tensor values) => Transposed ? values.t().contiguous() : values;
 }

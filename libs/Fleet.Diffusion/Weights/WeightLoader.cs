@@ -9,28 +9,44 @@ namespace Fleet.Diffusion.Weights;
 
 /// <summary>
 /// Gives the parameters of a model their values. A tensor that has the wanted dtype becomes the parameter as it lies in the
-/// mapped file; any other is read and converted piece by piece, so that memory holds the result and little else.
+/// mapped file; any other is read and converted piece by piece, so that memory holds the result and little else. What another
+/// model has loaded from the same pool is not loaded again.
 /// </summary>
 internal static class WeightLoader
 {
     /// <exception cref="WeightMismatchException">The tensors are not those of the model.</exception>
     /// <exception cref="CheckpointException">A tensor holds NaN or infinity, or is of a dtype that weights do not have.</exception>
+    /// <exception cref="WeightMemoryException">The budget does not allow it; nothing was loaded.</exception>
     public static void Load(
-        nn.Module model, string component, IReadOnlyDictionary<string, StoredTensor> stored, IEnumerable<string> unexpected, Device device, ScalarType dtype)
+        nn.Module model,
+        string component,
+        IReadOnlyDictionary<string, StoredTensor> stored,
+        IEnumerable<string> unexpected,
+        TensorLoan weights,
+        Device device,
+        ScalarType dtype)
     {
         var slots = Slots(model).ToList();
         RequireMatch(component, slots, stored, unexpected);
+        weights.Take(slots.Select(slot => stored[slot.Key].In(dtype, device)));
         foreach (var (key, slot, shape) in slots)
         {
             using var scope = NewDisposeScope();
             var source = stored[key];
-            bool asItIs = source.Entry.DType.ToScalarType() == dtype && device.type == DeviceType.CPU;
-            var values = (asItIs ? source.Map() : source.Convert(dtype)).view(shape);
-            RequireFinite(component, key, source, values);
-            slot(new Parameter(values.to(device).DetachFromDisposeScope(), requires_grad: false));
+            var whole = weights.Get(source.In(dtype, device).Key, () => Make(component, key, source, device, dtype));
+            slot(new Parameter(source.Of(whole).view(shape).DetachFromDisposeScope(), requires_grad: false));
         }
 
         model.eval();
+    }
+
+    private static Tensor Make(string component, string key, StoredTensor source, Device device, ScalarType dtype)
+    {
+        using var scope = NewDisposeScope();
+        bool asItIs = source.Entry.DType.ToScalarType() == dtype && device.type == DeviceType.CPU;
+        var values = source.Whole(dtype, mapped: asItIs);
+        RequireFinite(component, key, source, values);
+        return scope.MoveToOuter(values.to(device));
     }
 
     // Every parameter: its key in the checkpoint, how to replace it, its shape.
@@ -99,7 +115,7 @@ internal static class WeightLoader
         if (!IsFinite(values))
         {
             throw new CheckpointException(
-                $"{component}: '{key}' ({source.Entry.DType.Token()} in {source.File.Path}) holds NaN, infinity or a number beyond {values.dtype}; the file is damaged or the training failed.");
+                $"{component}: '{key}' ({source.Entry.DType.Token()} in {source.File.Name}) holds NaN, infinity or a number beyond {values.dtype}; the file is damaged or the training failed.");
         }
     }
 

@@ -8,12 +8,16 @@ namespace Fleet.Serving.Versions;
 /// <summary>Adds the version store to a service.</summary>
 public static class VersionStoreRegistration
 {
-    /// <summary>Adds <see cref="VersionStore"/>, set up by <c>Store:Path</c> and <c>Registry:Address</c>.</summary>
+    /// <summary>Adds <see cref="VersionStore"/>, set up by the sections <c>Store</c> and <c>Registry</c>.</summary>
     public static IServiceCollection AddVersionStore(this IServiceCollection services)
     {
         services.AddFleetOptions<VersionStoreOptions>(VersionStoreOptions.Section);
         services.AddFleetOptions<RegistryAddressOptions>(RegistryAddressOptions.Section);
-        services.AddSingleton(provider => new RegistryClient(provider.GetRequiredService<IOptions<RegistryAddressOptions>>().Value.Address));
+        services.AddSingleton(provider =>
+        {
+            var registry = provider.GetRequiredService<IOptions<RegistryAddressOptions>>().Value;
+            return new RegistryClient(registry.Address, registry.ReadToken());
+        });
         services.AddSingleton<VersionStore>();
         return services;
     }

@@ -61,8 +61,8 @@ internal sealed class EventLog
     }
 
     /// <summary>
-    /// Events from the first one on. Of progress and previews that happened before the call only those are given that no later
-    /// one has replaced.
+    /// Events from the first one on. Of accepted, progress and previews that happened before the call only those are given that no
+    /// later one has replaced.
     /// </summary>
     public async IAsyncEnumerable<GenerateResponse> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -101,7 +101,11 @@ internal sealed class EventLog
         lock (gate)
         {
             var latest = entries.Where(e => e.Key is not null).GroupBy(e => e.Key).Select(group => group.Last().Position).ToHashSet();
-            return ([.. entries.Where(e => e.Key is null || latest.Contains(e.Position)).Select(e => e.Response)], nextPosition);
+            long accepted = entries.FindLast(e => e.Response.EventCase == GenerateResponse.EventOneofCase.Accepted).Position;
+            bool Replaced(Entry e) => e.Key is not null
+                ? !latest.Contains(e.Position)
+                : e.Response.EventCase == GenerateResponse.EventOneofCase.Accepted && e.Position < accepted;
+            return ([.. entries.Where(e => !Replaced(e)).Select(e => e.Response)], nextPosition);
         }
     }
 

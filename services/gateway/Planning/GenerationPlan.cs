@@ -13,6 +13,9 @@ internal sealed record GenerationPlan(GenerationParameters Parameters, Recipe Re
 {
     public string Version => Recipe.Version;
 
+    /// <summary>The rollout whose canary the version is; empty when it is none.</summary>
+    public string CanaryOf { get; init; } = "";
+
     /// <summary>Pixels of all pictures together.</summary>
     public long Pixels => (long)Recipe.Width * Recipe.Height * Parameters.Count;
 }

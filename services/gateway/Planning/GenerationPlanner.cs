@@ -5,28 +5,24 @@ using System.Text;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Generation.V1;
 using Fleet.Contracts.Registry.V1;
-using Fleet.Gateway.Jobs;
 using Fleet.Gateway.Recipes;
 using Fleet.Gateway.Requests;
 using Fleet.Gateway.Stages;
 using Fleet.Hosting;
-using Microsoft.Extensions.Options;
 using Version = Fleet.Contracts.Registry.V1.Version;
 
 namespace Fleet.Gateway.Planning;
 
-/// <summary>Settles a request: asks once which version it means, and checks what only the version can say.</summary>
-internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatalog schedulers, IOptions<GatewayOptions> options)
+/// <summary>Settles a request for a version: checks what only the version can say, and fills in what it decides.</summary>
+internal sealed class GenerationPlanner(SchedulerCatalog schedulers)
 {
     private const int MaxLatentSize = 512; // denoiser.proto
     private static readonly string FleetVersion = Assembly.GetExecutingAssembly().GetName().Version!.ToString(3);
 
     /// <exception cref="InvalidRequestException">The version cannot make what was asked.</exception>
-    public async Task<GenerationPlan> PlanAsync(GenerationJob job, StageCalls calls, CancellationToken cancellationToken)
+    public async Task<GenerationPlan> PlanAsync(
+        GenerationParameters parameters, Version version, StageCalls calls, CancellationToken cancellationToken)
     {
-        var parameters = job.Parameters;
-        string reference = Reference(parameters);
-        var version = await calls.RunAsync("registry", _ => versions.ResolveAsync(reference, cancellationToken), cancellationToken);
         var traits = version.Traits ?? new VersionTraits();
         var scheduler = await calls.RunAsync(
             "denoiser", _ => schedulers.FindAsync(parameters.Scheduler, traits.Scheduler, cancellationToken), cancellationToken);
@@ -46,7 +42,7 @@ internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatal
             Steps = parameters.Steps,
             GuidanceScale = parameters.GuidanceScale,
             GuidanceRescale = parameters.GuidanceRescale,
-            Seed = parameters.Seed ?? SeedOf(job.RequestId),
+            Seed = parameters.Seed ?? SeedOf(calls.RequestId),
             Scheduler = parameters.Scheduler, // no name where none was given: naming a version's own could change its settings
             Sigmas = parameters.Sigmas,
             TimestepSpacing = parameters.TimestepSpacing,
@@ -69,11 +65,6 @@ internal sealed class GenerationPlanner(VersionResolver versions, SchedulerCatal
         var output = new ImageOutput { Format = ImageFormat.Png, Text = { RecipeRecords.For(recipe, SamplerNames.Sampler(scheduler?.Name ?? traits.Scheduler)) } };
         return new GenerationPlan(parameters, recipe, scale, output);
     }
-
-    private string Reference(GenerationParameters parameters) =>
-        parameters.Model is not "" ? parameters.Model
-        : options.Value.DefaultModel is not "" ? options.Value.DefaultModel
-        : throw new InvalidRequestException("model", "", "name one, because this gateway has no default model");
 
     private static int Size(string field, int? asked, VersionTraits traits, int scale)
     {

@@ -11,6 +11,7 @@ internal sealed record GenerationParameters
     public const long MaxFileBytes = 64L << 20;
 
     private const int MaxReferenceLength = 512;
+    private const int MaxKeyLength = 256;
     private static readonly string[] SigmaNames = ["karras", "exponential", "beta"];
     private static readonly string[] SpacingNames = ["leading", "linspace", "trailing"];
 
@@ -48,14 +49,22 @@ internal sealed record GenerationParameters
 
     public required int PreviewInterval { get; init; }
 
+    /// <summary>Requests of one key are answered by one version of a model that is being rolled out; empty for the request id.</summary>
+    public string StickyKey { get; init; } = "";
+
+    /// <summary>"stable" or "canary" when a tester chose; empty when the rollout chooses.</summary>
+    public string VersionPin { get; init; } = "";
+
     /// <summary>Hexadecimal SHA-256 of the file to start from; empty without one.</summary>
     public string InitImageSha256 { get; init; } = "";
 
     /// <summary>Hexadecimal SHA-256 of the mask file; empty without one.</summary>
     public string MaskSha256 { get; init; } = "";
 
+    /// <param name="start">The request's first message.</param>
+    /// <param name="pinOfCall">The pin in the call's metadata, which counts when the message has none.</param>
     /// <exception cref="InvalidRequestException">A field is outside what generation.proto allows.</exception>
-    public static GenerationParameters Parse(GenerateStart start)
+    public static GenerationParameters Parse(GenerateStart start, string pinOfCall = "")
     {
         int count = start.HasCount ? RequestRules.Within("count", start.Count, 1, MaxCount) : 1;
         var scheduler = start.Scheduler;
@@ -78,6 +87,8 @@ internal sealed record GenerationParameters
             ClipSkip = RequestRules.Within("clip_skip", start.ClipSkip, 0, 1000),
             Strength = start.Init is { } init ? ParseInit(init) : null,
             PreviewInterval = RequestRules.Within("preview_interval", start.PreviewInterval, 0, 1000),
+            StickyKey = Key(start.StickyKey),
+            VersionPin = Pin(start.VersionPin is "" ? pinOfCall : start.VersionPin),
         };
     }
 
@@ -106,6 +117,8 @@ internal sealed record GenerationParameters
         ("preview_interval", PreviewInterval),
         ("init image", InitImageSha256),
         ("mask", MaskSha256),
+        ("sticky_key", StickyKey),
+        ("version_pin", VersionPin),
     ];
 
     private static double ParseInit(InitImage init)
@@ -134,6 +147,14 @@ internal sealed record GenerationParameters
         value.Length <= MaxReferenceLength
             ? value
             : throw new InvalidRequestException("model", value, "give 'model', 'model@alias', 'model@sha256:...' or 'sha256:...'");
+
+    private static string Key(string value) =>
+        value.Length <= MaxKeyLength ? value : throw new InvalidRequestException("sticky_key", value, $"give at most {MaxKeyLength} characters");
+
+    private static string Pin(string value) =>
+        value is "" or "stable" or "canary"
+            ? value
+            : throw new InvalidRequestException("version_pin", value, "give 'stable' or 'canary', or leave it out for the rollout's choice");
 
     private static int Size(string field, int value) =>
         value is >= 8 and <= MaxSize && value % 8 == 0

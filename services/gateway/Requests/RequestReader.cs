@@ -14,14 +14,15 @@ internal sealed class RequestReader(IOptions<GatewayOptions> options, TimeProvid
 
     /// <exception cref="InvalidRequestException">The messages are not those of generation.proto.</exception>
     /// <exception cref="OverloadedException">The files of other callers leave no room.</exception>
-    public async Task<GenerationOrder> ReadAsync(IAsyncStreamReader<GenerateRequest> requests, CancellationToken cancellationToken)
+    public async Task<GenerationOrder> ReadAsync(
+        IAsyncStreamReader<GenerateRequest> requests, Metadata headers, CancellationToken cancellationToken)
     {
         var limit = options.Value.UploadTimeout;
         using var timeout = new CancellationTokenSource(limit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
-            return await ReadAllAsync(requests, either.Token);
+            return await ReadAllAsync(requests, headers, either.Token);
         }
         catch (Exception e) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -30,7 +31,8 @@ internal sealed class RequestReader(IOptions<GatewayOptions> options, TimeProvid
         }
     }
 
-    private async Task<GenerationOrder> ReadAllAsync(IAsyncStreamReader<GenerateRequest> requests, CancellationToken cancellationToken)
+    private async Task<GenerationOrder> ReadAllAsync(
+        IAsyncStreamReader<GenerateRequest> requests, Metadata headers, CancellationToken cancellationToken)
     {
         if (await NextAsync(requests, cancellationToken) is not { Start: { } start })
         {
@@ -38,7 +40,7 @@ internal sealed class RequestReader(IOptions<GatewayOptions> options, TimeProvid
         }
 
         string requestId = start.RequestId is "" ? Guid.NewGuid().ToString("N") : RequestRules.RequestId(start.RequestId);
-        var parameters = GenerationParameters.Parse(start);
+        var parameters = GenerationParameters.Parse(start, headers.GetValue(Wire.VersionPinKey) ?? "");
         if (start.Init is not { } init)
         {
             return new GenerationOrder(requestId, parameters, null);

@@ -2,7 +2,6 @@ using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Denoiser.V1;
 using Fleet.Contracts.Generation.V1;
 using Fleet.Contracts.Tensor.V1;
-using Fleet.Gateway.Jobs;
 using Fleet.Gateway.Planning;
 using Grpc.Core;
 using InitImage = Fleet.Contracts.Denoiser.V1.InitImage;
@@ -12,13 +11,25 @@ namespace Fleet.Gateway.Stages;
 /// <summary>The denoiser's part of a job, and through it the decoder's: sends the tensors, relays what comes back.</summary>
 internal sealed class Denoising(
     Denoiser.DenoiserClient denoiser,
-    GenerationJob job,
+    RunOrder order,
     GenerationPlan plan,
     IReadOnlyList<TensorChunk> tensors,
     StageCalls calls,
     TimeSpan decoding)
 {
-    public ImageRelay Images { get; } = new(job.Events, plan.Parameters.Count);
+    private readonly List<TensorChunk> firstLatents = [];
+    private bool announced;
+
+    public ImageRelay Images { get; } = new(order.Publish, plan.Parameters.Count, order.HoldsImages, order.KeepsFirst);
+
+    /// <summary>The final latents of the first picture, when they are kept.</summary>
+    public IReadOnlyList<TensorChunk> FirstLatents => firstLatents;
+
+    /// <summary>The denoiser took the job, at any attempt.</summary>
+    public bool Joined => announced;
+
+    /// <summary>What all steps take at the pace of the last one; zero before the first.</summary>
+    public TimeSpan Pace { get; private set; }
 
     /// <summary>The scheduler that runs, as the denoiser names it.</summary>
     public string Scheduler { get; private set; } = "";
@@ -29,6 +40,7 @@ internal sealed class Denoising(
         var cancellationToken = options.CancellationToken;
         var eta = new EtaEstimator(decoding);
         Images.BeginAttempt();
+        firstLatents.Clear();
 
         using var call = denoiser.Denoise(options);
         var sending = StageStream.SendAllAsync(call.RequestStream, Messages(), cancellationToken);
@@ -46,6 +58,9 @@ internal sealed class Denoising(
                 case DenoiseResponse.EventOneofCase.Decoded:
                     Relay(response.Decoded);
                     break;
+                case DenoiseResponse.EventOneofCase.Latents when response.Latents.ImageIndex == 0:
+                    firstLatents.Add(response.Latents.Tensor);
+                    break;
                 case DenoiseResponse.EventOneofCase.Done:
                     done = response.Done;
                     break;
@@ -59,38 +74,49 @@ internal sealed class Denoising(
     private void Accept(DenoiseAccepted accepted)
     {
         VersionPin.Check(accepted.Version, plan);
+        if (order.Yields && accepted.QueuePosition > 0)
+        {
+            throw new RpcException(new Status(StatusCode.ResourceExhausted, $"{accepted.QueuePosition} jobs wait before this one, which yields to them."));
+        }
+
         Scheduler = accepted.Scheduler;
-        if (calls.Accepted)
+        calls.Accepted = true;
+        if (announced)
         {
             return;
         }
 
-        calls.Accepted = true;
-        job.Events.Publish(new GenerateResponse
+        announced = true;
+        order.Publish(new GenerateResponse
         {
             Accepted = new Accepted
             {
-                RequestId = job.RequestId,
+                RequestId = order.RequestId,
                 Version = plan.Version,
                 Model = plan.Recipe.Model,
                 QueuePosition = accepted.QueuePosition,
                 Steps = accepted.Steps,
                 Seed = plan.Recipe.Seed,
+                CanaryOf = plan.CanaryOf,
             },
         });
     }
 
-    private void Report(DenoiseProgress progress, EtaEstimator eta) => job.Events.Publish(new GenerateResponse
+    private void Report(DenoiseProgress progress, EtaEstimator eta)
     {
-        Progress = new Progress
+        Pace = TimeSpan.FromMicroseconds(progress.StepUs) * progress.Steps;
+        order.Publish(new GenerateResponse
         {
-            Step = progress.Step,
-            Steps = progress.Steps,
-            EtaMs = (long)Math.Ceiling(eta.After(progress).TotalMilliseconds),
-            StepUs = progress.StepUs,
-            QueuePosition = progress.QueuePosition,
-        },
-    });
+            Progress = new Progress
+            {
+                Step = progress.Step,
+                Steps = progress.Steps,
+                EtaMs = (long)Math.Ceiling(eta.After(progress).TotalMilliseconds),
+                StepUs = progress.StepUs,
+                QueuePosition = progress.QueuePosition,
+            },
+        });
+    }
 
     private void Relay(DecodeResponse decoded)
     {
@@ -100,7 +126,7 @@ internal sealed class Denoising(
                 VersionPin.Check(decoded.Accepted.Version, plan);
                 break;
             case DecodeResponse.EventOneofCase.Preview:
-                job.Events.Publish(new GenerateResponse { Preview = decoded.Preview });
+                order.Publish(new GenerateResponse { Preview = decoded.Preview });
                 break;
             case DecodeResponse.EventOneofCase.Image:
                 Images.Add(decoded.Image);
@@ -116,7 +142,7 @@ internal sealed class Denoising(
         var recipe = plan.Recipe;
         var start = new DenoiseStart
         {
-            RequestId = job.RequestId,
+            RequestId = order.RequestId,
             Version = plan.Version,
             LatentHeight = recipe.Height / plan.PixelsPerLatent,
             LatentWidth = recipe.Width / plan.PixelsPerLatent,
@@ -133,6 +159,7 @@ internal sealed class Denoising(
             },
             PreviewInterval = plan.Parameters.PreviewInterval,
             Output = plan.Output,
+            ReturnLatents = order.KeepsFirst,
         };
 
         if (recipe.HasEta)

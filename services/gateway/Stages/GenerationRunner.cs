@@ -1,57 +1,72 @@
 using Fleet.Contracts.Generation.V1;
 using Fleet.Gateway.Jobs;
-using Fleet.Gateway.Planning;
+using Fleet.Gateway.Rollouts;
 using Microsoft.Extensions.Options;
 
 namespace Fleet.Gateway.Stages;
 
-/// <summary>The order of the stages: plan, encode the text, encode the picture to start from, denoise and decode.</summary>
+/// <summary>A job from the choice of its version to its receipt.</summary>
 internal sealed class GenerationRunner(
-    GenerationPlanner planner, StageClients stages, IOptions<GatewayOptions> options, TimeProvider time, ILogger<GenerationRunner> logger)
+    VersionChooser versions,
+    StageRunner runner,
+    CanaryRescue rescue,
+    OutcomeReporter outcomes,
+    ShadowRuns shadows,
+    GatewayLoad load,
+    IOptions<GatewayOptions> options,
+    TimeProvider time)
 {
-    private readonly DecodePace decodePace = new();
-
     public async Task RunAsync(GenerationJob job, CancellationToken cancellationToken)
     {
-        long started = time.GetTimestamp();
-        var calls = new StageCalls(job, options.Value, time, logger);
-
-        var plan = await planner.PlanAsync(job, calls, cancellationToken);
-
-        long encoding = time.GetTimestamp();
-        var text = await calls.RunAsync("encoder", call => TextEncoding.RunAsync(stages.Encoder, job.RequestId, plan, call), cancellationToken);
-
-        long encodingImage = time.GetTimestamp();
-        var image = job.Files is { } files
-            ? await calls.RunAsync("decoder", call => ImageEncoding.RunAsync(stages.Decoder, job.RequestId, plan, files, call), cancellationToken)
-            : [];
-        job.Files?.Dispose();
-
-        long denoising = time.GetTimestamp();
-        var denoise = new Denoising(stages.Denoiser, job, plan, [.. text.Tensors, .. image], calls, decodePace.Of(plan.Pixels));
-        var done = await calls.RunAsync("denoiser", denoise.AttemptAsync, cancellationToken);
-
-        decodePace.Observe(plan.Pixels, denoise.Images.DecodeTime);
-        var receipt = new Receipt
+        StageRun run;
+        VersionChoice choice;
+        using (load.Enter())
         {
-            RequestId = job.RequestId,
-            Recipe = plan.Recipe,
-            Scheduler = denoise.Scheduler,
-            Images = { denoise.Images.Records },
-            PromptTokens = text.Done.PromptTokens,
-            NegativePromptTokens = text.Done.NegativePromptTokens,
-            Timings = new Timings
-            {
-                TotalUs = Microseconds(time.GetElapsedTime(started)),
-                EncodeUs = Microseconds(time.GetElapsedTime(encoding, encodingImage)),
-                EncodeImageUs = Microseconds(time.GetElapsedTime(encodingImage, denoising)),
-                QueueUs = done.QueueUs,
-                DenoiseUs = done.ComputeUs,
-                DecodeUs = Microseconds(denoise.Images.DecodeTime),
-            },
-        };
-        job.Events.Publish(new GenerateResponse { Receipt = receipt });
+            (run, choice) = await AnswerAsync(job, cancellationToken);
+        }
+
+        shadows.Offer(run, choice);
     }
 
-    private static long Microseconds(TimeSpan span) => (long)span.TotalMicroseconds;
+    private async Task<(StageRun Run, VersionChoice Choice)> AnswerAsync(GenerationJob job, CancellationToken cancellationToken)
+    {
+        long started = time.GetTimestamp();
+        var choice = await versions.ChooseAsync(job, cancellationToken);
+        var order = new RunOrder
+        {
+            RequestId = job.RequestId,
+            Parameters = job.Parameters,
+            Version = choice.Version,
+            CanaryOf = choice.CanaryOf,
+            Files = job.Files,
+            Publish = job.Events.Publish,
+            Deadline = () => job.Deadline,
+            Attempts = options.Value.StageAttempts,
+            KeepsFirst = choice.Shadowed && job.Files is null,
+        };
+
+        var run = choice.MayBeRescued
+            ? await rescue.RunAsync(order, choice, cancellationToken)
+            : await RunAsync(order, choice, cancellationToken);
+
+        job.Events.Publish(new GenerateResponse { Receipt = run.ToReceipt(time.GetElapsedTime(started)) });
+        return (run, choice);
+    }
+
+    private async Task<StageRun> RunAsync(RunOrder order, VersionChoice choice, CancellationToken cancellationToken)
+    {
+        var run = runner.Prepare(order);
+        try
+        {
+            await run.RunAsync(cancellationToken);
+        }
+        catch (Exception e) when (RunFault.Of(e, run) is { CountsAgainstTheVersion: true } fault)
+        {
+            outcomes.Report(choice.Outcome(choice.Arm, run, fault));
+            throw;
+        }
+
+        outcomes.Report(choice.Outcome(choice.Arm, run, RunFault.OfPictures(run)));
+        return run;
+    }
 }

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Generation.V1;
-using Fleet.Gateway.Jobs;
 using Google.Protobuf;
 using Grpc.Core;
 
@@ -12,9 +11,15 @@ namespace Fleet.Gateway.Stages;
 /// next one, and the hash at an image's end is checked against all bytes that were passed on, so that a picture which came out
 /// differently the second time is never taken for one.
 /// </summary>
-internal sealed class ImageRelay(EventLog events, int count)
+/// <param name="publish">Where the bytes go.</param>
+/// <param name="count">Images that were asked for.</param>
+/// <param name="holds">Nothing is passed on before <see cref="Release"/>; each attempt begins with nothing.</param>
+/// <param name="keepsFirst">The first image's file is wanted when all is done.</param>
+internal sealed class ImageRelay(Action<GenerateResponse> publish, int count, bool holds = false, bool keepsFirst = false)
 {
-    private readonly Image[] images = [.. Enumerable.Range(0, count).Select(_ => new Image())];
+    private readonly List<GenerateResponse> held = [];
+    private readonly List<ReadOnlyMemory<byte>> first = [];
+    private Image[] images = NewImages(count);
 
     /// <summary>True when every image has been passed on whole.</summary>
     public bool Complete => images.All(image => image.Trailer is not null);
@@ -31,10 +36,33 @@ internal sealed class ImageRelay(EventLog events, int count)
         ByteLength = image.Trailer.ByteLength,
     });
 
+    /// <summary>The file of the first image, in pieces.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> FirstFile => first;
+
+    /// <summary>What the decoder says about each image that has arrived whole.</summary>
+    public IEnumerable<ImageTrailer> Trailers => images.Select(image => image.Trailer).OfType<ImageTrailer>();
+
     /// <summary>Device time of all images.</summary>
     public TimeSpan DecodeTime => TimeSpan.FromMicroseconds(images.Sum(image => image.Trailer?.ComputeUs ?? 0));
 
-    public void BeginAttempt() => Array.ForEach(images, image => image.ArrivedNow = 0);
+    public void BeginAttempt()
+    {
+        if (holds)
+        {
+            images = NewImages(count);
+            held.Clear();
+            first.Clear();
+        }
+
+        Array.ForEach(images, image => image.ArrivedNow = 0);
+    }
+
+    /// <summary>Passes on what was held.</summary>
+    public void Release()
+    {
+        held.ForEach(publish);
+        held.Clear();
+    }
 
     /// <exception cref="RpcException">The chunk does not follow the ones before it, or the image differs from what was passed on: DATA_LOSS.</exception>
     public void Add(ImageChunk chunk)
@@ -65,9 +93,29 @@ internal sealed class ImageRelay(EventLog events, int count)
         image.Trailer ??= chunk.Trailer;
         if (fresh.Length > 0 || endsNow)
         {
-            events.Publish(new GenerateResponse { Image = fresh.Length == chunk.Data.Length ? chunk : Rest(chunk, fresh) });
+            PassOn(fresh.Length == chunk.Data.Length ? chunk : Rest(chunk, fresh));
         }
     }
+
+    private void PassOn(ImageChunk chunk)
+    {
+        if (keepsFirst && chunk.ImageIndex == 0)
+        {
+            first.Add(chunk.Data.Memory);
+        }
+
+        var response = new GenerateResponse { Image = chunk };
+        if (holds)
+        {
+            held.Add(response);
+        }
+        else
+        {
+            publish(response);
+        }
+    }
+
+    private static Image[] NewImages(int count) => [.. Enumerable.Range(0, count).Select(_ => new Image())];
 
     private static ImageChunk Rest(ImageChunk chunk, ReadOnlyMemory<byte> fresh) => new()
     {

@@ -1,11 +1,17 @@
-using Fleet.Gateway.Jobs;
 using Grpc.Core;
 
 namespace Fleet.Gateway.Stages;
 
 /// <summary>Calls the stages for one job: with its deadline, and again while a stage cannot be reached or breaks off.</summary>
-internal sealed partial class StageCalls(GenerationJob job, GatewayOptions options, TimeProvider time, ILogger logger)
+/// <param name="requestId">Id of the job.</param>
+/// <param name="deadline">When the answer must be there; asked for anew at each try.</param>
+/// <param name="attempts">Tries of each stage, the first included.</param>
+/// <param name="options">How long to wait between them.</param>
+internal sealed partial class StageCalls(
+    string requestId, Func<DateTime> deadline, int attempts, GatewayOptions options, TimeProvider time, ILogger logger)
 {
+    public string RequestId => requestId;
+
     /// <summary>Set once the job has been accepted: from then on a full stage is waited for, because what was accepted is not lost.</summary>
     public bool Accepted { get; set; }
 
@@ -14,22 +20,22 @@ internal sealed partial class StageCalls(GenerationJob job, GatewayOptions optio
     {
         for (int attempt = 1; ; attempt++)
         {
-            var deadline = job.Deadline;
+            var until = deadline();
             try
             {
-                return await call(new CallOptions(deadline: deadline == DateTime.MaxValue ? null : deadline, cancellationToken: cancellationToken));
+                return await call(new CallOptions(deadline: until == DateTime.MaxValue ? null : until, cancellationToken: cancellationToken));
             }
             catch (RpcException e)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var delay = Delay(attempt, e);
-                bool outOfTime = time.GetUtcNow().UtcDateTime + delay >= job.Deadline;
-                if (outOfTime || attempt >= options.StageAttempts || !IsWorthRetrying(e))
+                bool outOfTime = time.GetUtcNow().UtcDateTime + delay >= deadline();
+                if (outOfTime || attempt >= attempts || !IsWorthRetrying(e))
                 {
                     throw StageFailure.ForCallers(stage, e, attempt, outOfTime);
                 }
 
-                Log.Retrying(logger, job.RequestId, stage, attempt, delay.TotalMilliseconds, e.Status.Detail);
+                Log.Retrying(logger, requestId, stage, attempt, delay.TotalMilliseconds, e.Status.Detail);
                 await Task.Delay(delay, time, cancellationToken);
             }
         }

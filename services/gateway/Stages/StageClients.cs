@@ -3,6 +3,8 @@ using Fleet.Contracts.Denoiser.V1;
 using Fleet.Contracts.Encoder.V1;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using Microsoft.Extensions.Options;
 
@@ -18,7 +20,9 @@ internal sealed class StageClients : IDisposable
         Encoder = new Encoder.EncoderClient(Open(options.Value.Encoder));
         Denoiser = new Denoiser.DenoiserClient(Open(options.Value.Denoiser));
         Decoder = new Decoder.DecoderClient(Open(options.Value.Decoder));
-        Registry = new Registry.RegistryClient(Open(options.Value.Registry));
+        var registry = WithToken(Open(options.Value.Registry), options.Value);
+        Registry = new Registry.RegistryClient(registry);
+        Traffic = new Traffic.TrafficClient(registry);
     }
 
     public Encoder.EncoderClient Encoder { get; }
@@ -29,6 +33,8 @@ internal sealed class StageClients : IDisposable
 
     public Registry.RegistryClient Registry { get; }
 
+    public Traffic.TrafficClient Traffic { get; }
+
     public void Dispose() => channels.ForEach(channel => channel.Dispose());
 
     private GrpcChannel Open(Uri address)
@@ -36,5 +42,17 @@ internal sealed class StageClients : IDisposable
         var channel = StageChannel.Open(address);
         channels.Add(channel);
         return channel;
+    }
+
+    private static CallInvoker WithToken(GrpcChannel channel, StageOptions options)
+    {
+        string token = options.RegistryTokenFile is "" ? options.RegistryToken : File.ReadAllText(options.RegistryTokenFile).Trim();
+        return token is ""
+            ? channel.CreateCallInvoker()
+            : channel.Intercept(headers =>
+            {
+                headers.Add("authorization", $"Bearer {token}");
+                return headers;
+            });
     }
 }

@@ -18,4 +18,10 @@ internal sealed class StageOptions
 
     [Required]
     public required Uri Registry { get; init; }
+
+    /// <summary>Token that the registry knows the gateway by. Empty: none is sent.</summary>
+    public string RegistryToken { get; init; } = "";
+
+    /// <summary>File with the token, for those who keep secrets in files.</summary>
+    public string RegistryTokenFile { get; init; } = "";
 }

@@ -3,79 +3,54 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Fleet.Contracts.Registry;
 using Fleet.Hosting;
-using Fleet.Hosting.Files;
-using Microsoft.Extensions.Options;
 
 namespace Fleet.Registry.Blobs;
 
-/// <summary>Blobs in a folder, named by digest. README.md beside this file says what it promises.</summary>
-internal sealed class BlobStore
+/// <summary>Blobs by digest: received, read and verified. README.md beside this file says what it promises.</summary>
+internal sealed class BlobStore(IBlobStorage storage, UploadFolder uploads)
 {
     /// <summary>Bytes that are read and sent at a time. Larger arrays go to the large object heap, which costs full collections.</summary>
     public const int FrameBytes = 64 * 1024;
 
-    private const string RivalSuffix = ".rival";
-
-    private readonly string blobs;
-    private readonly string uploads;
-    private readonly string damaged;
-
-    public BlobStore(IOptions<RegistryOptions> options)
-    {
-        string root = Path.GetFullPath(options.Value.DataPath);
-        blobs = Path.Combine(root, "blobs");
-        uploads = Path.Combine(root, "uploads");
-        damaged = Path.Combine(root, "damaged");
-        DurableFolder.Create(blobs);
-        DurableFolder.Create(uploads);
-        DurableFolder.Create(damaged);
-        RemoveAbandonedRivals();
-    }
+    private const int QuestionsAtATime = 32;
 
     /// <summary>Bytes of a stored blob; null when the registry lacks it.</summary>
-    public long? SizeOf(Digest digest)
+    public ValueTask<long?> SizeOfAsync(Digest digest, CancellationToken cancellationToken) => storage.SizeOfAsync(digest, cancellationToken);
+
+    /// <summary>Sizes of many blobs, in the order asked; null for those that the registry lacks.</summary>
+    public async Task<long?[]> SizesOfAsync(IReadOnlyList<Digest> digests, CancellationToken cancellationToken)
     {
-        var file = new FileInfo(PathOf(digest));
-        return file.Exists ? file.Length : null;
+        var sizes = new long?[digests.Count];
+        var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = QuestionsAtATime };
+        await Parallel.ForAsync(0, digests.Count, options, async (i, token) => sizes[i] = await storage.SizeOfAsync(digests[i], token));
+        return sizes;
     }
 
     /// <summary>Bytes of an unfinished upload, where it can be resumed.</summary>
-    public long UploadedBytes(Digest digest)
-    {
-        var file = new FileInfo(PartialPathOf(digest));
-        return file.Exists ? file.Length : 0;
-    }
+    public long UploadedBytes(Digest digest) => uploads.HeldBytes(digest);
 
     /// <summary>Begins an upload at <paramref name="offset"/> 0, or resumes it where it was cut.</summary>
-    public BlobUpload BeginUpload(Digest digest, long size, long offset)
+    public async Task<BlobUpload> BeginUploadAsync(Digest digest, long size, long offset, CancellationToken cancellationToken)
     {
-        string partial = PartialPathOf(digest);
-        var file = ExclusiveFile.TryOpen(partial);
+        var file = uploads.TryOpen(digest);
         try
         {
             // Asked with the file held: a rival that finished just now has renamed into place the very file that we opened.
-            if (HasIntact(digest, size))
+            if (await HasIntactAsync(digest, size, cancellationToken))
             {
-                if (file is not null)
-                {
-                    File.Delete(partial);
-                }
-
+                file?.Delete();
                 return BlobUpload.OfKnownBlob(digest, size - offset);
             }
 
             if (file is null)
             {
                 Require(offset == 0, $"blob {digest} is being uploaded by another client; begin at 0, or ask for the offset later");
-                partial = Path.Combine(uploads, $"{digest}.{Guid.NewGuid():N}{RivalSuffix}");
-                file = ExclusiveFile.TryOpen(partial)!;
+                file = uploads.OpenRival(digest);
             }
 
-            long held = RandomAccess.GetLength(file);
+            long held = RandomAccess.GetLength(file.Handle);
             Require(offset == 0 || offset == held, $"{held} bytes of blob {digest} are uploaded, not {offset}; ask for the offset again");
-
-            DurableFolder.Create(Path.GetDirectoryName(PathOf(digest))!);
-            var upload = new BlobUpload(digest, size, offset, file, partial, PathOf(digest));
+            var upload = new BlobUpload(storage, digest, size, offset, file);
             file = null;
             return upload;
         }
@@ -89,7 +64,7 @@ internal sealed class BlobStore
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(
         Digest digest, long offset, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var stream = OpenRead(digest);
+        await using var stream = await storage.OpenReadAsync(digest, cancellationToken);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] buffer = ArrayPool<byte>.Shared.Rent(FrameBytes);
         try
@@ -97,7 +72,7 @@ internal sealed class BlobStore
             long position = 0;
             do
             {
-                int count = await stream.ReadAsync(buffer.AsMemory(0, FrameBytes), cancellationToken);
+                int count = await stream.ReadAtLeastAsync(buffer.AsMemory(0, FrameBytes), FrameBytes, throwOnEndOfStream: false, cancellationToken);
                 hash.AppendData(buffer, 0, count);
                 int skipped = (int)Math.Clamp(offset - position, 0, count);
                 position += count;
@@ -105,7 +80,8 @@ internal sealed class BlobStore
                 bool last = position >= stream.Length || count == 0;
                 if (last && Digest.Of(hash) != digest)
                 {
-                    throw SetAside(digest);
+                    await storage.SetAsideAsync(digest, cancellationToken);
+                    throw new DamagedBlobException(digest);
                 }
 
                 if (skipped < count)
@@ -122,41 +98,28 @@ internal sealed class BlobStore
     }
 
     /// <summary>Opens a blob without looking at its digest.</summary>
-    public FileStream OpenRead(Digest digest)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return new FileStream(PathOf(digest), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
-            }
-            catch (IOException exception) when (ExclusiveFile.IsInUse(exception) && attempt < 1000)
-            {
-                Thread.Sleep(1); // its uploader gave it its name and closes it in a moment
-            }
-            catch (FileNotFoundException)
-            {
-                throw new NotFoundException($"the registry has no blob {digest}");
-            }
-        }
-    }
+    public Task<Stream> OpenReadAsync(Digest digest, CancellationToken cancellationToken) => storage.OpenReadAsync(digest, cancellationToken);
 
     /// <summary>Reads a blob. One whose digest is wrong is set aside, and <see cref="DamagedBlobException"/> thrown.</summary>
-    public void Verify(Digest digest)
+    public async Task VerifyAsync(Digest digest, Action<int>? onRead, CancellationToken cancellationToken)
     {
-        using var stream = OpenRead(digest);
-        if (Digest.FromBytes(SHA256.HashData(stream)) != digest)
+        await foreach (var frame in ReadAsync(digest, 0, cancellationToken))
         {
-            throw SetAside(digest);
+            onRead?.Invoke(frame.Length);
         }
     }
 
-    /// <summary>Throws when the folder cannot be written to.</summary>
-    public void CheckWritable()
+    /// <summary>All stored blobs, in no order.</summary>
+    public IAsyncEnumerable<StoredBlob> ListAsync(CancellationToken cancellationToken) => storage.ListAsync(cancellationToken);
+
+    /// <summary>Frees the space of a blob. Only garbage collection may ask for this.</summary>
+    public Task DeleteAsync(Digest digest, CancellationToken cancellationToken) => storage.DeleteAsync(digest, cancellationToken);
+
+    /// <summary>Throws when blobs cannot be received or stored now.</summary>
+    public Task CheckWritableAsync(CancellationToken cancellationToken)
     {
-        string probe = Path.Combine(uploads, $"probe.{Guid.NewGuid():N}");
-        using var file = new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
-        file.WriteByte(0);
+        uploads.CheckWritable();
+        return storage.CheckAsync(cancellationToken);
     }
 
     private static void Require(bool condition, string fault)
@@ -167,9 +130,9 @@ internal sealed class BlobStore
         }
     }
 
-    private bool HasIntact(Digest digest, long size)
+    private async Task<bool> HasIntactAsync(Digest digest, long size, CancellationToken cancellationToken)
     {
-        long? stored = SizeOf(digest);
+        long? stored = await storage.SizeOfAsync(digest, cancellationToken);
         if (stored is null || stored == size)
         {
             return stored == size;
@@ -177,7 +140,7 @@ internal sealed class BlobStore
 
         try
         {
-            Verify(digest);
+            await VerifyAsync(digest, onRead: null, cancellationToken);
         }
         catch (DamagedBlobException)
         {
@@ -186,26 +149,4 @@ internal sealed class BlobStore
 
         throw new InvalidRequestException("start.size", size, $"blob {digest} has {stored} bytes");
     }
-
-    private DamagedBlobException SetAside(Digest digest)
-    {
-        File.Move(PathOf(digest), Path.Combine(damaged, digest.Hex), overwrite: true);
-        return new DamagedBlobException(digest);
-    }
-
-    private void RemoveAbandonedRivals()
-    {
-        foreach (string path in Directory.EnumerateFiles(uploads, "*" + RivalSuffix))
-        {
-            using var file = ExclusiveFile.TryOpen(path);
-            if (file is not null)
-            {
-                File.Delete(path);
-            }
-        }
-    }
-
-    private string PathOf(Digest digest) => Path.Combine(blobs, digest.Hex[..2], digest.Hex);
-
-    private string PartialPathOf(Digest digest) => Path.Combine(uploads, digest.Hex);
 }

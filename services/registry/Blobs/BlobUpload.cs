@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Security.Cryptography;
 using Fleet.Contracts.Registry;
 using Fleet.Hosting;
-using Microsoft.Win32.SafeHandles;
 
 namespace Fleet.Registry.Blobs;
 
@@ -11,21 +10,19 @@ internal sealed class BlobUpload : IDisposable
 {
     private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly Digest digest;
-    private readonly SafeFileHandle? file;
-    private readonly string temporaryPath = "";
-    private readonly string finalPath = "";
+    private readonly IBlobStorage? storage;
+    private readonly UploadFile? file;
     private long position;
 
-    public BlobUpload(Digest digest, long size, long offset, SafeFileHandle file, string temporaryPath, string finalPath)
+    public BlobUpload(IBlobStorage storage, Digest digest, long size, long offset, UploadFile file)
     {
+        this.storage = storage;
         this.digest = digest;
         this.file = file;
-        this.temporaryPath = temporaryPath;
-        this.finalPath = finalPath;
         position = offset;
         Remaining = size - offset;
-        RandomAccess.SetLength(file, offset);
-        HashHeldBytes();
+        RandomAccess.SetLength(file.Handle, offset);
+        HashHeldBytes(file);
     }
 
     private BlobUpload(Digest digest, long remaining)
@@ -33,6 +30,8 @@ internal sealed class BlobUpload : IDisposable
         this.digest = digest;
         Remaining = remaining;
     }
+
+    public Digest Digest => digest;
 
     /// <summary>Bytes that are still to come.</summary>
     public long Remaining { get; private set; }
@@ -44,7 +43,7 @@ internal sealed class BlobUpload : IDisposable
     {
         if (file is not null)
         {
-            RandomAccess.Write(file, data, position);
+            RandomAccess.Write(file.Handle, data, position);
             hash.AppendData(data);
             position += data.Length;
         }
@@ -57,23 +56,14 @@ internal sealed class BlobUpload : IDisposable
     {
         if (file is not null && Digest.Of(hash) is var actual && actual != digest)
         {
-            RandomAccess.SetLength(file, 0); // not deleted: another upload may have opened it and wait for us to let go
+            RandomAccess.SetLength(file.Handle, 0); // not deleted: another upload may have opened it and wait for us to let go
             throw new InvalidRequestException("start.sha256", digest, $"the bytes that came have {actual}: send them again, or correct the digest");
         }
     }
 
-    /// <summary>Gives the verified bytes the blob's name, durably.</summary>
-    public void Commit()
-    {
-        if (file is null)
-        {
-            return;
-        }
-
-        RandomAccess.FlushToDisk(file);
-        File.Move(temporaryPath, finalPath, overwrite: true);
-        DurableFolder.Flush(Path.GetDirectoryName(finalPath)!);
-    }
+    /// <summary>Makes a blob of the verified bytes, durably.</summary>
+    public Task CommitAsync(CancellationToken cancellationToken) =>
+        file is null ? Task.CompletedTask : storage!.StoreAsync(digest, file, cancellationToken);
 
     public void Dispose()
     {
@@ -81,12 +71,12 @@ internal sealed class BlobUpload : IDisposable
         hash.Dispose();
     }
 
-    private void HashHeldBytes()
+    private void HashHeldBytes(UploadFile held)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BlobStore.FrameBytes);
         for (long read = 0; read < position;)
         {
-            int count = RandomAccess.Read(file!, buffer, read);
+            int count = RandomAccess.Read(held.Handle, buffer, read);
             hash.AppendData(buffer, 0, count);
             read += count;
         }

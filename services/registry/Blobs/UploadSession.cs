@@ -6,7 +6,7 @@ using Fleet.Hosting;
 namespace Fleet.Registry.Blobs;
 
 /// <summary>One call of UploadBlobs: blobs one after the other, each named as soon as its last byte is in and verified.</summary>
-internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
+internal sealed class UploadSession(BlobStore store, BlobPins pins, CancellationToken cancellationToken) : IAsyncDisposable
 {
     // Flushing a file takes as long as receiving many small ones, so it goes on beside the receiving.
     private const int MaxCommitsUnderWay = 64;
@@ -21,10 +21,10 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
         switch (request.MessageCase)
         {
             case UploadBlobsRequest.MessageOneofCase.Start:
-                Begin(request.Start);
+                await BeginAsync(request.Start);
                 break;
             case UploadBlobsRequest.MessageOneofCase.Data:
-                Append(request.Data.Span);
+                await pins.RenewAsync(Append(request.Data.Span), cancellationToken);
                 break;
             default:
                 throw new InvalidRequestException("message", "empty", "set start or data");
@@ -53,7 +53,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
         await Task.WhenAll(commits).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private void Begin(UploadStart start)
+    private async Task BeginAsync(UploadStart start)
     {
         if (current is not null)
         {
@@ -63,10 +63,10 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
         var digest = BlobRules.Digest("start.sha256", start.Sha256);
         BlobRules.Range("start.size", start.Size, 1, ManifestForm.MaxPartBytes);
         BlobRules.Range("start.offset", start.Offset, 0, start.Size);
-        current = store.BeginUpload(digest, start.Size, start.Offset);
+        current = await store.BeginUploadAsync(digest, start.Size, start.Offset, cancellationToken);
     }
 
-    private void Append(ReadOnlySpan<byte> data)
+    private Digest Append(ReadOnlySpan<byte> data)
     {
         BlobRules.Range("data", data.Length, 1, Wire.MaxFrameBytes);
         if (current is null || data.Length > current.Remaining)
@@ -76,6 +76,7 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
 
         current.Write(data);
         bytes += data.Length;
+        return current.Digest;
     }
 
     private async Task CompleteAsync(BlobUpload upload)
@@ -83,13 +84,13 @@ internal sealed class UploadSession(BlobStore store) : IAsyncDisposable
         upload.Verify();
         current = null;
         blobs++;
-        commits.Add(Task.Run(() =>
+        commits.Add(Task.Run(async () =>
         {
             using (upload)
             {
-                upload.Commit();
+                await upload.CommitAsync(cancellationToken);
             }
-        }));
+        }, CancellationToken.None));
 
         if (commits.Count == MaxCommitsUnderWay)
         {

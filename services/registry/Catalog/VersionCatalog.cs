@@ -1,261 +1,200 @@
+using System.Data.Common;
+using System.Globalization;
+using Dapper;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
+using Fleet.Registry.Access;
+using Fleet.Registry.Audit;
+using Fleet.Registry.Signatures;
+using Fleet.Registry.Storage;
 using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
-using Microsoft.Data.Sqlite;
 using Version = Fleet.Contracts.Registry.V1.Version;
 
 namespace Fleet.Registry.Catalog;
 
-/// <summary>What the registry knows of versions: their manifests, traits and aliases. Writing is one transaction each.</summary>
-internal sealed class VersionCatalog(CatalogDatabase database, TimeProvider time)
+/// <summary>What the registry knows of versions: their manifests, traits and aliases. Writing is one transaction each, told to the audit log.</summary>
+internal sealed partial class VersionCatalog(
+    RegistryDatabase database, SignatureStore signatures, AuditLog audit, IEnumerable<IVersionReferences> references, TimeProvider time)
 {
-    /// <summary>What an alias that does not exist points at, to SetAlias.</summary>
-    public const string NoVersion = "none";
+    // Of a page of versions: half of what a message may have.
+    private const int MaxPageBytes = FleetDefaults.MaxMessageBytes / 2;
 
-    private const string SelectVersions = "SELECT id, model, digest, created_at, size, traits, description FROM versions ";
-
-    // One writer at a time in this process: SQLite makes others poll for its lock, which is slow when many wait.
-    private readonly Lock writing = new();
-
-    /// <summary>Adds a version and points aliases at it. A version that is known stays as it is.</summary>
-    public (Version Version, bool Created) Publish(
-        string model, Manifest manifest, VersionTraits traits, string description, IReadOnlyCollection<string> aliases)
+    /// <summary>
+    /// Adds a version and points aliases at it. A version that is known stays as it is. <paramref name="alongside"/> writes what belongs to
+    /// the version in the same transaction; it is called for known versions too.
+    /// </summary>
+    public Task<(Version Version, bool Created)> PublishAsync(
+        NewVersion version, VersionTraits traits, Actor actor, CancellationToken cancellation, Func<DbTransaction, Task>? alongside = null)
     {
-        var digest = ManifestForm.DigestOf(manifest);
-        lock (writing)
+        var digest = ManifestForm.DigestOf(version.Manifest);
+        return database.WriteAsync(async transaction =>
         {
-            using var connection = database.Open();
-            using var transaction = connection.BeginTransaction();
-            _ = Execute(connection, "INSERT OR IGNORE INTO manifests (digest, content) VALUES ($digest, $content)",
-                ("$digest", digest.Hex), ("$content", manifest.ToByteArray()));
-            int created = Execute(connection,
-                """
-                INSERT OR IGNORE INTO versions (model, digest, created_at, size, traits, description)
-                VALUES ($model, $digest, $now, $size, $traits, $description)
-                """,
-                ("$model", model), ("$digest", digest.Hex), ("$now", Now()), ("$size", manifest.Files.Sum(file => file.Size)),
-                ("$traits", traits.ToByteArray()), ("$description", description));
-            foreach (string alias in aliases)
+            bool created = await InsertAsync(transaction, version, digest, traits, actor);
+            foreach (string alias in version.Aliases)
             {
-                PointAlias(connection, model, alias, digest);
+                await PublishAliasAsync(transaction, version.Model, alias, digest, actor);
             }
 
-            transaction.Commit();
-            return (Find(model, digest)!, created > 0);
-        }
+            foreach (var signature in version.Signatures)
+            {
+                await signatures.AddAsync(transaction, digest, signature, actor);
+            }
+
+            await (alongside?.Invoke(transaction) ?? Task.CompletedTask);
+            return ((await FindAsync(transaction, version.Model, digest))!, created);
+        }, cancellation);
     }
 
     /// <summary>A version of this model, or null.</summary>
-    public Version? Find(string model, Digest digest)
-    {
-        using var connection = database.Open();
-        return ReadVersions(connection, "WHERE model = $model AND digest = $digest", ("$model", model), ("$digest", digest.Hex)).SingleOrDefault();
-    }
+    public Task<Version?> FindAsync(string model, Digest digest, CancellationToken cancellation) =>
+        database.ReadAsync(connection => FindAsync(connection, model, digest), cancellation);
+
+    /// <summary>A version of this model, or null, as the transaction sees it.</summary>
+    public static Task<Version?> FindAsync(DbTransaction transaction, string model, Digest digest) =>
+        FindAsync(transaction.Connection!, model, digest, transaction);
 
     /// <summary>The version that a reference names; see registry.proto.</summary>
-    public Version Resolve(VersionReference reference)
-    {
-        using var connection = database.Open();
-        if (reference.DigestPrefix != "")
-        {
-            return FindByPrefix(connection, reference);
-        }
-
-        string alias = reference.Alias == "" ? VersionReference.DefaultAlias : reference.Alias;
-        var byAlias = ReadVersions(connection,
-            "WHERE model = $model AND digest = (SELECT digest FROM aliases WHERE model = $model AND name = $alias)",
-            ("$model", reference.Model), ("$alias", alias)).SingleOrDefault();
-        if (byAlias is not null)
-        {
-            return byAlias;
-        }
-
-        var newest = ReadVersions(connection, "WHERE model = $model ORDER BY id DESC LIMIT 1", ("$model", reference.Model)).SingleOrDefault()
-            ?? throw new NotFoundException($"the registry has no model '{reference.Model}'");
-        return reference.Alias == ""
-            ? newest
-            : throw new NotFoundException($"model '{reference.Model}' has no alias '{alias}'; it has: {ShowAliases(reference.Model)}");
-    }
+    public Task<Version> ResolveAsync(VersionReference reference, CancellationToken cancellation) =>
+        database.ReadAsync(connection => reference.DigestPrefix == "" ? FindByAliasAsync(connection, reference) : FindByPrefixAsync(connection, reference), cancellation);
 
     /// <summary>The manifest of a version, in canonical form.</summary>
-    public Manifest ReadManifest(Digest digest)
+    public Task<Manifest> ReadManifestAsync(Digest digest, CancellationToken cancellation) => database.ReadAsync(async connection =>
     {
-        using var connection = database.Open();
-        using var command = Command(connection, "SELECT content FROM manifests WHERE digest = $digest", ("$digest", digest.Hex));
-        return command.ExecuteScalar() is byte[] content
-            ? Manifest.Parser.ParseFrom(content)
-            : throw new NotFoundException($"the registry has no version {digest.Version}");
-    }
+        byte[]? content = await connection.ExecuteScalarAsync<byte[]?>("SELECT content FROM manifests WHERE digest = @Hex", new { digest.Hex });
+        return content is null ? throw new NotFoundException($"the registry has no version {digest.Version}") : Manifest.Parser.ParseFrom(content);
+    }, cancellation);
 
     /// <summary>A page of versions, newest first, and where the next one begins; 0 when there is none.</summary>
-    public (IReadOnlyList<Version> Versions, long Next) List(string model, int pageSize, long before)
+    public Task<(IReadOnlyList<Version> Versions, long Next)> ListAsync(VersionFilter filter, int pageSize, long before, CancellationToken cancellation) =>
+        database.ReadAsync<(IReadOnlyList<Version>, long)>(async connection =>
+        {
+            filter.Parameters.Add("Before", before);
+            filter.Parameters.Add("Limit", pageSize + 1L);
+            var page = new List<VersionRow>();
+            bool more = false;
+            int bytes = 0;
+            await foreach (var row in connection.QueryUnbufferedAsync<VersionRow>(
+                $"{VersionRow.Select} WHERE {filter.Where} AND (@Before = 0 OR id < @Before) ORDER BY id DESC LIMIT @Limit", filter.Parameters)
+                .WithCancellation(cancellation))
+            {
+                bytes += row.MessageBytes;
+                more = page.Count == pageSize || (page.Count > 0 && bytes > MaxPageBytes);
+                if (more)
+                {
+                    break;
+                }
+
+                page.Add(row);
+            }
+
+            return (await WithAliasesAsync(connection, page), more ? page[^1].Id : 0);
+        }, cancellation);
+
+    private static async Task<List<VersionRow>> ReadRowsAsync(DbConnection connection, string where, object parameters, DbTransaction? transaction = null) =>
+        (await connection.QueryAsync<VersionRow>($"{VersionRow.Select} {where}", parameters, transaction)).AsList();
+
+    private static async Task<IReadOnlyList<Version>> WithAliasesAsync(
+        DbConnection connection, IReadOnlyCollection<VersionRow> rows, DbTransaction? transaction = null)
     {
-        using var connection = database.Open();
-        var ids = new List<long>();
-        var versions = ReadVersions(connection,
-            "WHERE ($model = '' OR model = $model) AND ($before = 0 OR id < $before) ORDER BY id DESC LIMIT $limit",
-            ids, ("$model", model), ("$before", before), ("$limit", pageSize + 1));
-        return versions.Count > pageSize ? (versions[..pageSize], ids[pageSize - 1]) : (versions, 0);
+        if (rows.Count == 0)
+        {
+            return [];
+        }
+
+        var aliases = await connection.QueryAsync<(long Id, string Name)>(
+            """
+            SELECT versions.id, aliases.name FROM aliases JOIN versions ON versions.model = aliases.model AND versions.digest = aliases.digest
+            WHERE versions.id BETWEEN @First AND @Last
+            """,
+            new { First = rows.Min(row => row.Id), Last = rows.Max(row => row.Id) }, transaction);
+        var names = aliases.OrderBy(alias => alias.Name, StringComparer.Ordinal).ToLookup(alias => alias.Id, alias => alias.Name);
+        var counted = await connection.QueryAsync<(long Id, long Count)>(
+            """
+            SELECT versions.id, COUNT(*) FROM signatures JOIN versions ON versions.digest = signatures.digest
+            WHERE versions.id BETWEEN @First AND @Last GROUP BY versions.id
+            """,
+            new { First = rows.Min(row => row.Id), Last = rows.Max(row => row.Id) }, transaction);
+        var counts = counted.ToDictionary(count => count.Id, count => count.Count);
+        return [.. rows.Select(row => row.ToVersion(names[row.Id], counts.GetValueOrDefault(row.Id)))];
     }
 
-    /// <summary>Points an alias at a version if it points at <paramref name="expected"/> now; see registry.proto for its forms.</summary>
-    public Alias SetAlias(string model, string alias, Digest version, string expected)
+    private static async Task<Version?> FindAsync(DbConnection connection, string model, Digest digest, DbTransaction? transaction = null)
     {
-        lock (writing)
+        var rows = await ReadRowsAsync(connection, "WHERE model = @Model AND digest = @Hex", new { Model = model, digest.Hex }, transaction);
+        return (await WithAliasesAsync(connection, rows, transaction)).SingleOrDefault();
+    }
+
+    private static async Task<Version> FindByAliasAsync(DbConnection connection, VersionReference reference)
+    {
+        string alias = reference.Alias == "" ? VersionReference.DefaultAlias : reference.Alias;
+        var rows = await ReadRowsAsync(connection,
+            "WHERE model = @Model AND digest = (SELECT digest FROM aliases WHERE model = @Model AND name = @Alias)", new { reference.Model, Alias = alias });
+        if (rows.Count == 0)
         {
-            using var connection = database.Open();
-            using var transaction = connection.BeginTransaction();
-            if (ReadVersions(connection, "WHERE model = $model AND digest = $digest", ("$model", model), ("$digest", version.Hex)).Count == 0)
-            {
-                throw new NotFoundException($"model '{model}' has no version {version.Version}");
-            }
+            rows = await ReadRowsAsync(connection, "WHERE model = @Model ORDER BY CASE deprecated WHEN '' THEN 0 ELSE 1 END, id DESC LIMIT 1", new { reference.Model });
+            await RequireNewestAsync(connection, reference, rows.SingleOrDefault());
+        }
 
-            string now = Aliases(connection, model).FirstOrDefault(known => known.Name == alias)?.Version ?? NoVersion;
-            if (expected != "" && expected != now)
-            {
-                throw new AbortedException($"alias '{model}@{alias}' points at {now}, not at the expected {expected}");
-            }
+        return (await WithAliasesAsync(connection, rows)).Single();
+    }
 
-            PointAlias(connection, model, alias, version);
-            transaction.Commit();
-            return Aliases(connection, model).Single(known => known.Name == alias);
+    private static async Task RequireNewestAsync(DbConnection connection, VersionReference reference, VersionRow? newest)
+    {
+        if (newest is null)
+        {
+            throw new NotFoundException($"the registry has no model '{reference.Model}'");
+        }
+
+        if (reference.Alias != "")
+        {
+            throw new NotFoundException(
+                $"model '{reference.Model}' has no alias '{reference.Alias}'; it has: {await ShowAliasesAsync(connection, reference.Model)}");
+        }
+
+        if (newest.Deprecated != "")
+        {
+            throw new NotFoundException($"model '{reference.Model}' has deprecated versions only; name one by its digest or an alias");
         }
     }
 
-    public void DeleteAlias(string model, string alias)
+    private static async Task<Version> FindByPrefixAsync(DbConnection connection, VersionReference reference)
     {
-        lock (writing)
-        {
-            using var connection = database.Open();
-            if (Execute(connection, "DELETE FROM aliases WHERE model = $model AND name = $alias", ("$model", model), ("$alias", alias)) == 0)
-            {
-                throw new NotFoundException($"model '{model}' has no alias '{alias}'; it has: {ShowAliases(model)}");
-            }
-        }
-    }
-
-    /// <summary>Aliases of a model, or of all models when it is empty.</summary>
-    public IReadOnlyList<Alias> ListAliases(string model)
-    {
-        using var connection = database.Open();
-        return Aliases(connection, model);
-    }
-
-    /// <summary>Throws when the database does not answer.</summary>
-    public void CheckReadable()
-    {
-        using var connection = database.Open();
-        using var command = Command(connection, "SELECT COUNT(*) FROM aliases");
-        _ = command.ExecuteScalar();
-    }
-
-    private static SqliteCommand Command(SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object Value)> parameters)
-    {
-        var command = connection.CreateCommand(); // takes the connection's open transaction with it
-        command.CommandText = sql;
-        foreach (var (name, value) in parameters)
-        {
-            _ = command.Parameters.AddWithValue(name, value);
-        }
-
-        return command;
-    }
-
-    private static int Execute(SqliteConnection connection, string sql, params ReadOnlySpan<(string Name, object Value)> parameters)
-    {
-        using var command = Command(connection, sql, parameters);
-        return command.ExecuteNonQuery();
-    }
-
-    private static Version FindByPrefix(SqliteConnection connection, VersionReference reference)
-    {
+        // Hexadecimal digits that begin so are those up to, and without, the same followed by a letter after f; an index answers this, not LIKE.
+        var rows = await ReadRowsAsync(connection,
+            "WHERE (@Model = '' OR model = @Model) AND digest >= @DigestPrefix AND digest < @DigestPrefix || 'g' ORDER BY id LIMIT 100",
+            new { reference.Model, reference.DigestPrefix });
         string name = (reference.Model == "" ? "" : reference.Model + "@") + Digest.VersionPrefix + reference.DigestPrefix;
-        var matches = ReadVersions(connection,
-            "WHERE ($model = '' OR model = $model) AND digest GLOB $prefix || '*' ORDER BY id LIMIT 100",
-            ("$model", reference.Model), ("$prefix", reference.DigestPrefix));
-        return matches.DistinctBy(version => version.Digest).Count() switch
+        return rows.DistinctBy(row => row.Digest).Count() switch
         {
             0 => throw new NotFoundException($"the registry has no version {name}"),
-            1 => matches[0], // the first of the models that hold these files
+            1 => (await WithAliasesAsync(connection, [rows[0]]))[0], // the first of the models that hold these files
             _ => throw new InvalidRequestException("reference", name, "give more digits: more than one version begins with these"),
         };
     }
 
-    private static List<Version> ReadVersions(SqliteConnection connection, string where, params ReadOnlySpan<(string, object)> parameters) =>
-        ReadVersions(connection, where, [], parameters);
-
-    private static List<Version> ReadVersions(
-        SqliteConnection connection, string where, List<long> ids, params ReadOnlySpan<(string, object)> parameters)
+    private async Task<bool> InsertAsync(DbTransaction transaction, NewVersion version, Digest digest, VersionTraits traits, Actor actor)
     {
-        var versions = new List<Version>();
-        using (var command = Command(connection, SelectVersions + where, parameters))
-        using (var reader = command.ExecuteReader())
+        var connection = transaction.Connection!;
+        int manifests = await connection.ExecuteAsync(
+            "INSERT INTO manifests (digest, content) VALUES (@Hex, @Content) ON CONFLICT (digest) DO NOTHING",
+            new { digest.Hex, Content = version.Manifest.ToByteArray() }, transaction);
+        if (manifests > 0)
         {
-            while (reader.Read())
-            {
-                ids.Add(reader.GetInt64(0));
-                versions.Add(new Version
-                {
-                    Model = reader.GetString(1),
-                    Digest = Digest.VersionPrefix + reader.GetString(2),
-                    CreatedAt = FromMilliseconds(reader.GetInt64(3)),
-                    Size = reader.GetInt64(4),
-                    Traits = VersionTraits.Parser.ParseFrom(reader.GetFieldValue<byte[]>(5)),
-                    Description = reader.GetString(6),
-                });
-            }
+            await ManifestBlobs.InsertAsync(transaction, digest, version.Manifest);
         }
 
-        foreach (var models in versions.GroupBy(version => version.Model))
+        var row = VersionRow.Of(version, digest, traits, time.UnixMilliseconds());
+        if (await connection.ExecuteAsync(VersionRow.Insert, row, transaction) == 0)
         {
-            var aliases = Aliases(connection, models.Key).ToLookup(alias => alias.Version, alias => alias.Name);
-            foreach (var version in models)
-            {
-                version.Aliases.AddRange(aliases[version.Digest]);
-            }
+            return false;
         }
 
-        return versions;
+        await RequireBaseAsync(transaction, version.Metadata, digest);
+        await Quotas.RequireRoomAsync(transaction, row.Namespace);
+        var details = MetadataFields.Summary(row.Description, row.Metadata).ToDictionary();
+        details[AuditActions.Size] = row.Size.ToString(CultureInfo.InvariantCulture);
+        await audit.AppendAsync(transaction, actor, AuditActions.PublishVersion, version.Model, digest.Version, details);
+        return true;
     }
-
-    private static List<Alias> Aliases(SqliteConnection connection, string model)
-    {
-        using var command = Command(connection,
-            "SELECT model, name, digest, updated_at FROM aliases WHERE $model = '' OR model = $model ORDER BY model, name", ("$model", model));
-        using var reader = command.ExecuteReader();
-        var aliases = new List<Alias>();
-        while (reader.Read())
-        {
-            aliases.Add(new Alias
-            {
-                Model = reader.GetString(0),
-                Name = reader.GetString(1),
-                Version = Digest.VersionPrefix + reader.GetString(2),
-                UpdatedAt = FromMilliseconds(reader.GetInt64(3)),
-            });
-        }
-
-        return aliases;
-    }
-
-    private static Timestamp FromMilliseconds(long milliseconds) =>
-        Timestamp.FromDateTimeOffset(DateTimeOffset.FromUnixTimeMilliseconds(milliseconds));
-
-    private void PointAlias(SqliteConnection connection, string model, string alias, Digest digest) =>
-        Execute(connection,
-            """
-            INSERT INTO aliases (model, name, digest, updated_at) VALUES ($model, $alias, $digest, $now)
-            ON CONFLICT DO UPDATE SET digest = excluded.digest, updated_at = excluded.updated_at
-            """,
-            ("$model", model), ("$alias", alias), ("$digest", digest.Hex), ("$now", Now()));
-
-    private string ShowAliases(string model)
-    {
-        var names = ListAliases(model).Select(alias => alias.Name).ToList();
-        return names.Count == 0 ? "none" : string.Join(", ", names);
-    }
-
-    private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -30,6 +30,11 @@ internal static class BundleInspector
     /// <summary>Throws <see cref="UnusableModelException"/> naming file and fault.</summary>
     public static VersionTraits Inspect(BundleFiles files)
     {
+        if (AdapterInspector.Find(files) is { } adapter)
+        {
+            return adapter;
+        }
+
         var layout = ModelLayout.Find(files);
         var text = ComponentConfig.Read(files, TextConfig);
         var unet = ComponentConfig.Read(files, UnetConfig);
@@ -48,6 +53,7 @@ internal static class BundleInspector
         int scaleFactor = 1 << (vae.RequiredNumbers("block_out_channels").Length - 1);
         return new VersionTraits
         {
+            Kind = "pipeline",
             Family = Family(text, unet),
             PredictionType = PredictionType(scheduler),
             Scheduler = scheduler.Text("_class_name") ?? throw new UnusableModelException(SchedulerConfig, "_class_name is missing"),
@@ -146,8 +152,8 @@ internal static class BundleInspector
             _ => "unknown",
         };
 
-    private static bool IsFloat(SafetensorsEntry entry) =>
+    internal static bool IsFloat(SafetensorsEntry entry) =>
         entry.DType is SafetensorsDType.F64 or SafetensorsDType.F32 or SafetensorsDType.F16 or SafetensorsDType.BF16;
 
-    private static long Elements(SafetensorsEntry entry) => entry.ByteLength / entry.DType.ByteSize();
+    internal static long Elements(SafetensorsEntry entry) => entry.ByteLength / entry.DType.ByteSize();
 }

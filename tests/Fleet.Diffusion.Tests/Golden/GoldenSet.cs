@@ -38,6 +38,9 @@ internal sealed class GoldenCase(JsonElement entry)
     /// <summary>The case's own file.</summary>
     public JsonElement Json => json.Value;
 
+    /// <summary>What of a case that passes was not compared, in words for the summary.</summary>
+    public string? LeftOut { get; set; }
+
     /// <summary>A string of the index entry, or null: "model", "scheduler", "component" ...</summary>
     public string? Text(string key) => entry.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 

@@ -32,8 +32,9 @@ public sealed class GoldenTests(GoldenSummary summary)
                 throw new NotCoveredException($"cases of group '{group}' are not compared");
             }
 
-            compare(GoldenSet.Find(group, id));
-            summary.Passed(group, id);
+            var golden = GoldenSet.Find(group, id);
+            compare(golden);
+            summary.Passed(golden);
         }
         catch (NotCoveredException e)
         {

@@ -187,7 +187,7 @@ internal static class PipelineCases
         private Tensor Encode(IReadOnlyList<string> texts, int clipSkip)
         {
             using var encoder = ClipTextModel.Load(checkpoint);
-            var tokenizer = ClipTokenizer.Load(Path.Combine(checkpoint.Folder, "tokenizer"));
+            var tokenizer = ClipTokenizer.Load(checkpoint.Files, "tokenizer/");
             var ids = stack([.. texts.Select(text => tensor(tokenizer.Frame(tokenizer.Encode(text)), dtype: ScalarType.Int64))]);
             return encoder.Encode(ids, clipSkip);
         }

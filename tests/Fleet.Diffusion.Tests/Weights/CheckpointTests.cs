@@ -15,7 +15,7 @@ public sealed class CheckpointTests
         new[] { "text_encoder", "unet", "vae", "scheduler" }.Should().OnlyContain(c => checkpoint.Has(c));
         checkpoint.Has("text_encoder_2").Should().BeFalse();
         checkpoint.Config("scheduler").GetProperty("_class_name").GetString().Should().Be("PNDMScheduler");
-        checkpoint.Folder.Should().Be(CheckpointFiles.Golden("sd1"));
+        checkpoint.Files.Locate("unet/config.json").Should().Be(Path.Combine(CheckpointFiles.Golden("sd1"), "unet/config.json"));
     }
 
     [Fact]

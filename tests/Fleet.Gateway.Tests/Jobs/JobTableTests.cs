@@ -94,8 +94,14 @@ public sealed class JobTableTests : IDisposable
     public async Task Open_AbandonedIdAgain_IsANewJob()
     {
         var end = new TaskCompletionSource();
-        work = _ => end.Task; // does not hear its cancellation
+        var begun = new TaskCompletionSource();
+        work = _ =>
+        {
+            begun.TrySetResult();
+            return end.Task; // does not hear its cancellation
+        };
         table.Open(Order("a"), DateTime.MaxValue).Dispose();
+        await begun.Task;
         time.Advance(Settings.CallerGrace);
 
         using var again = table.Open(Order("a"), DateTime.MaxValue);

@@ -4,7 +4,11 @@ using Grpc.Core;
 
 namespace Fleet.Registry.Tests.Blobs;
 
-public sealed class DownloadTests : RegistryTest
+public sealed class DownloadFromFolderTests() : DownloadTests(BlobPlace.Folder);
+
+public sealed class DownloadFromBucketTests() : DownloadTests(BlobPlace.Bucket);
+
+public abstract class DownloadTests(BlobPlace place) : RegistryTest(place: place)
 {
     private const int Size = 600_000; // three frames
 

@@ -4,7 +4,11 @@ using Grpc.Core;
 
 namespace Fleet.Registry.Tests.Blobs;
 
-public sealed class UploadTests : RegistryTest
+public sealed class UploadToFolderTests() : UploadTests(BlobPlace.Folder);
+
+public sealed class UploadToBucketTests() : UploadTests(BlobPlace.Bucket);
+
+public abstract class UploadTests(BlobPlace place) : RegistryTest(place: place)
 {
     private readonly byte[] content = RandomBytes(1000);
 
@@ -108,6 +112,14 @@ public sealed class UploadTests : RegistryTest
     [InlineData((64L << 30) + 1)]
     public Task Upload_OfASizeBeyondTheLimits_IsRefused(long size) =>
         ShouldFailAsync(StatusCode.InvalidArgument, $"start.size is {size}; give 1 to 68719476736.", Start(Digest, size));
+
+    [Fact]
+    public async Task Upload_ThatClaimsTenGigabytes_TakesTheSpaceOfWhatCame()
+    {
+        await ShouldFailAsync(StatusCode.InvalidArgument, "*10737417240 bytes short*", Start(Digest, 10L << 30), Data(content));
+
+        new FileInfo(Path.Combine(DataPath, "uploads", Digest.Hex)).Length.Should().Be(1000);
+    }
 
     [Fact]
     public Task Upload_OfDataWithoutStart_IsRefused() =>

@@ -1,13 +1,18 @@
 using Dapper;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Registry.Storage;
+using Fleet.Registry.Tests.Storage;
 using Fleet.Testing;
 using Grpc.Core;
 using Microsoft.Extensions.Options;
 
 namespace Fleet.Registry.Tests.Catalog;
 
-public sealed class VersionTests : RegistryTest
+public sealed class VersionTestsOnSqlite() : VersionTests(TestDatabase.Sqlite);
+
+public sealed class VersionTestsOnPostgres() : VersionTests(TestDatabase.Postgres);
+
+public abstract class VersionTests(TestDatabase database) : RegistryTest(database)
 {
     [Fact]
     public async Task Resolve_OfAModel_MeansItsAliasStableOrItsNewestVersion()
@@ -124,12 +129,12 @@ public sealed class VersionTests : RegistryTest
     public async Task Open_OfADatabaseOfANewerRegistry_IsRefused()
     {
         var options = Options.Create(new RegistryOptions { DataPath = Folder["newer"] });
-        await using (var database = new RegistryDatabase(options))
+        await using (var database = new RegistryDatabase(options, TimeProvider.System))
         {
             _ = await database.ReadAsync(connection => connection.ExecuteAsync("PRAGMA user_version = 1000"), Cancellation);
         }
 
-        var open = () => new RegistryDatabase(options);
+        var open = () => new RegistryDatabase(options, TimeProvider.System);
 
         open.Should().Throw<InvalidOperationException>().WithMessage("*has schema 1000 and this registry knows up to*");
     }

@@ -28,6 +28,7 @@ public sealed class PushAndPullTests : RegistryTest
         pushed.Created.Should().BeTrue();
         pushed.Version.Traits.Should().Be(new VersionTraits
         {
+            Kind = "pipeline",
             Family = "sd1",
             PredictionType = "epsilon",
             Scheduler = "PNDMScheduler",
@@ -95,7 +96,7 @@ public sealed class PushAndPullTests : RegistryTest
     {
         var push = () => PushAsync(Golden("singlefile", "sd1_original.safetensors"));
 
-        await push.Should().ThrowAsync<ModelSourceException>().WithMessage("*sd1_original.safetensors: needs text_encoder/config.json*looked in*");
+        await push.Should().ThrowAsync<ModelSourceException>().WithMessage("*sd1_original.safetensors: needs text_encoder/config.json, unet/config.json*tokenizer/vocab.json*looked in*--config");
     }
 
     [Fact]

@@ -42,6 +42,30 @@ public sealed class DecodeTests(StageFleet fleet)
     }
 
     [Fact]
+    public async Task Decode_FinalLatents_TrailerSaysWhatThePixelsHaveTogether()
+    {
+        var responses = await RunAsync([Start(), .. DecodeCall.Latents(Noise(16), 16)]);
+
+        var rgb = DecodeCall.Picture(responses).Rgb.Select(value => (double)value).ToList();
+        var pixels = responses[^1].Image.Trailer.Pixels;
+        pixels.Should().BeEquivalentTo(new { Minimum = (int)rgb.Min(), Maximum = (int)rgb.Max() });
+        pixels.Mean.Should().BeApproximately(rgb.Average(), 1e-9);
+        pixels.LargestRange.Should().BeInRange(1, pixels.Maximum - pixels.Minimum);
+    }
+
+    [Fact]
+    public async Task Decode_FirstCallOfAProcess_IsColdAndTheNextIsNot()
+    {
+        var decoder = fleet.Open(await fleet.StartStageAsync(DecoderHost.Create));
+
+        var first = await DecodeCall.RunAsync(decoder, Start());
+        var second = await DecodeCall.RunAsync(decoder, Start());
+
+        first.Single().Accepted.Cold.Should().BeTrue();
+        second.Single().Accepted.Cold.Should().BeFalse();
+    }
+
+    [Fact]
     public async Task Decode_PreviewsAndFinals_AnswersInTheOrderOfArrival()
     {
         var responses = await RunAsync(

@@ -1,6 +1,11 @@
+using System.Runtime.InteropServices;
+using Fleet.Contracts;
 using Fleet.Contracts.Denoiser.V1;
+using Fleet.Decoder;
+using Fleet.Denoiser;
 using Fleet.Diffusion.Imaging;
 using Fleet.Diffusion.Sampling;
+using Fleet.Stages.Tests.Decoder;
 using Grpc.Core;
 
 namespace Fleet.Stages.Tests.Denoiser;
@@ -23,6 +28,56 @@ public sealed class DenoiseTests(StageFleet fleet)
         trailers.Select(image => (image.ImageIndex, image.Trailer.Seed)).Should().BeEquivalentTo([(0, 7L), (1, 8L)]);
         responses.Count(r => r.Done is not null).Should().Be(1);
         responses[^1].Done.NetworkCalls.Should().Be(5, "PNDM runs its second timestep twice");
+    }
+
+    [Fact]
+    public async Task Denoise_ReturnLatents_SendsWhatTheDecoderGot()
+    {
+        var start = DenoiseCall.Start(fleet.Version);
+        start.Count = 2;
+        start.PreviewInterval = 2;
+        start.ReturnLatents = true;
+
+        var responses = await DenoiseCall.RunAsync(fleet.Denoiser, DenoiseCall.Messages(start));
+
+        var assembler = new TensorAssembler(1 << 20);
+        var tensors = responses.Where(r => r.Latents is not null).Select(r => (r.Latents.ImageIndex, Tensor: assembler.Add(r.Latents.Tensor)))
+            .Where(latents => latents.Tensor is not null).ToList();
+        tensors.Select(latents => (latents.ImageIndex, latents.Tensor!.Name)).Should().Equal((0, "latents"), (1, "latents"));
+        float[] values = MemoryMarshal.Cast<byte, float>(tensors[1].Tensor!.Data).ToArray();
+        var decoded = await DecodeCall.RunAsync(fleet.Decoder, [DecodeCall.Start(fleet.Version), .. DecodeCall.Latents(values, 16, index: 1, seed: 8)]);
+        DecodeCall.File(decoded, 1).Should().Equal(DenoiseCall.File(responses, 1));
+    }
+
+    [Fact]
+    public async Task Denoise_NoLatentsAskedFor_SendsNone()
+    {
+        var responses = await DenoiseCall.RunAsync(fleet.Denoiser, DenoiseCall.Messages(DenoiseCall.Start(fleet.Version)));
+
+        responses.Should().NotContain(r => r.Latents != null);
+    }
+
+    [Theory]
+    [InlineData(true)] // the denoiser is new
+    [InlineData(false)] // only its decoder is
+    public async Task Denoise_VersionIsLoadedForTheJobAnywhere_IsCold(bool newDenoiser)
+    {
+        var decoder = newDenoiser ? fleet.DecoderAddress : (await fleet.StartStageAsync(DecoderHost.Create)).Urls.Single();
+        var denoiser = fleet.Open(await fleet.StartStageAsync(DenoiserHost.Create, $"--Decoder:Address={decoder}"));
+        if (!newDenoiser)
+        {
+            // Loads the version here and fails before the decoder is called.
+            var wrong = DenoiseCall.Start(fleet.Version);
+            wrong.Scheduler = new SchedulerChoice { Name = "none" };
+            var run = () => DenoiseCall.RunAsync(denoiser, DenoiseCall.Messages(wrong));
+            await run.Should().ThrowAsync<RpcException>();
+        }
+
+        var first = await DenoiseCall.RunAsync(denoiser, DenoiseCall.Messages(DenoiseCall.Start(fleet.Version)));
+        var second = await DenoiseCall.RunAsync(denoiser, DenoiseCall.Messages(DenoiseCall.Start(fleet.Version)));
+
+        first[^1].Done.Cold.Should().BeTrue();
+        second[^1].Done.Cold.Should().BeFalse();
     }
 
     [Fact]

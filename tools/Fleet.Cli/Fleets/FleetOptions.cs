@@ -9,12 +9,16 @@ internal static class FleetOptions
 {
     public const string FleetVariable = "FLEET_URL";
     public const string RegistryVariable = "FLEET_REGISTRY";
+    public const string TokenVariable = "FLEET_REGISTRY_TOKEN";
 
     public static readonly Option<string?> Fleet = ValueOption.Text(
         "--fleet", "URL", $"Gateway of a running fleet, such as http://127.0.0.1:7860 [env: {FleetVariable}; default: a fleet in this process]");
 
     public static readonly Option<string?> Registry = ValueOption.Text(
         "--registry", "URL", $"A running registry, such as http://127.0.0.1:7861 [env: {RegistryVariable}; default: the local one]");
+
+    public static readonly Option<string?> TokenFile = ValueOption.Text(
+        "--token-file", "FILE", $"A file that holds the registry's token [env: {TokenVariable}, the token itself; default: none]");
 
     public static readonly Option<string?> Device = ValueOption.Text(
         "--device", "DEVICE", "Where an embedded fleet computes: cpu or cuda:0 [default: cpu]");
@@ -27,6 +31,18 @@ internal static class FleetOptions
 
     /// <summary>Address of the registry that was named, or null for the local one.</summary>
     public static string? RegistryAddress(this ParseResult parsed) => Address(parsed, Registry, RegistryVariable);
+
+    /// <summary>The token to show the registry; empty for none.</summary>
+    public static string RegistryToken(this ParseResult parsed)
+    {
+        if (parsed.GetValue(TokenFile) is not { } path)
+        {
+            return Environment.GetEnvironmentVariable(TokenVariable)?.Trim() ?? "";
+        }
+
+        string token = File.ReadAllText(path).Trim();
+        return token.Length > 0 ? token : throw new CommandException(ExitCode.BadInput, $"--token-file names '{path}', which is empty");
+    }
 
     /// <summary>Address that the command was to talk to, for messages; null when it was none.</summary>
     public static string? RemoteAddress(this ParseResult parsed) =>

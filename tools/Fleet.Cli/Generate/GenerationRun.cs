@@ -12,6 +12,9 @@ internal sealed class GenerationRun(FleetClient client, Output output)
     // After the fleet said that it stops the job, its last word comes when the step in work is over: this is how long to listen.
     private static readonly TimeSpan LastWord = TimeSpan.FromSeconds(5);
 
+    // How long the fleet may take to answer that it stops the job. A second Ctrl-C does not wait for it.
+    private static readonly TimeSpan Answer = TimeSpan.FromSeconds(20);
+
     private GenerationAccepted? accepted;
     private GenerationProgress? progress;
 
@@ -73,7 +76,7 @@ internal sealed class GenerationRun(FleetClient client, Output output)
         bool stopped = false;
         try
         {
-            using var limit = new CancellationTokenSource(LastWord);
+            using var limit = new CancellationTokenSource(Answer);
             stopped = await client.CancelAsync(requestId, limit.Token);
         }
         catch (Exception exception) when (exception is FleetException or OperationCanceledException)

@@ -31,6 +31,7 @@ internal static class PullCommand
             Folder,
             Resume,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;

@@ -3,7 +3,7 @@ using Fleet.Contracts.Registry.V1;
 namespace Fleet.Registry.Rollouts.Judging;
 
 /// <summary>The latency of each stage, compared among requests that are equal in what its time depends on.</summary>
-internal sealed class LatencyTests(Tests limits)
+internal sealed class LatencyTests(TestLimits limits)
 {
     private readonly LatencyTest encode = New("latency/encode", limits);
     private readonly LatencyTest denoise = New("latency/denoise", limits);
@@ -24,6 +24,6 @@ internal sealed class LatencyTests(Tests limits)
         decode.Observe(outcome.Arm, size, outcome.DecodeMs);
     }
 
-    private static LatencyTest New(string name, Tests limits) =>
+    private static LatencyTest New(string name, TestLimits limits) =>
         new(name, limits.MaxLatencyRatio, AlphaShares.EachStage * limits.Alpha, limits.Beta);
 }

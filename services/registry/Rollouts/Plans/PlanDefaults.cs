@@ -22,7 +22,7 @@ internal static class PlanDefaults
 
         Apply(plan.Readiness ??= new Readiness());
         Apply(plan.Guards ??= new Guards());
-        Apply(plan.Tests ??= new Tests(), plan.Kind == ChangeKind.MustBeIdentical);
+        Apply(plan.Tests ??= new TestLimits(), plan.Kind == ChangeKind.MustBeIdentical);
         return plan;
     }
 
@@ -40,7 +40,7 @@ internal static class PlanDefaults
         guards.Window = guards.HasWindow ? guards.Window : 50;
     }
 
-    private static void Apply(Tests tests, bool identical)
+    private static void Apply(TestLimits tests, bool identical)
     {
         tests.Alpha = tests.HasAlpha ? tests.Alpha : 0.05;
         tests.Beta = tests.HasBeta ? tests.Beta : 0.01;

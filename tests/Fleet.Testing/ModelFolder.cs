@@ -1,14 +1,19 @@
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Fleet.Safetensors;
-using Fleet.Testing;
 
-namespace Fleet.Registry.Tests;
+namespace Fleet.Testing;
 
 /// <summary>A copy of the golden set's small Stable Diffusion 1 model that a test may change.</summary>
-internal sealed class ModelFolder
+public sealed class ModelFolder
 {
+    /// <summary>Weights of the denoiser.</summary>
     public const string Unet = "unet/diffusion_pytorch_model.safetensors";
 
+    /// <summary>Weights of the autoencoder.</summary>
+    public const string Vae = "vae/diffusion_pytorch_model.safetensors";
+
+    /// <summary>Copies the model into a folder, which must not have one.</summary>
     public ModelFolder(string path)
     {
         FullPath = path;
@@ -21,8 +26,10 @@ internal sealed class ModelFolder
         }
     }
 
+    /// <summary>The folder.</summary>
     public string FullPath { get; }
 
+    /// <summary>Full path of a file of the model.</summary>
     public string this[string file] => Path.Combine(FullPath, file);
 
     /// <summary>Sets a key of a JSON file, or removes it when the value is null.</summary>
@@ -39,12 +46,14 @@ internal sealed class ModelFolder
         return this;
     }
 
+    /// <summary>Removes a file.</summary>
     public ModelFolder Delete(string file)
     {
         File.Delete(this[file]);
         return this;
     }
 
+    /// <summary>Replaces a file's bytes.</summary>
     public ModelFolder Write(string file, ReadOnlySpan<byte> content)
     {
         File.WriteAllBytes(this[file], content);
@@ -57,6 +66,23 @@ internal sealed class ModelFolder
         var header = SafetensorsHeader.Read(this[file]);
         byte[] content = File.ReadAllBytes(this[file]);
         content[header.DataStart + header.Entries[index].Begin] ^= 0x01;
+        return Write(file, content);
+    }
+
+    /// <summary>Changes the numbers of float32 tensors: of each whose name the choice takes, all its values.</summary>
+    public ModelFolder ChangeNumbers(string file, Func<string, bool> choice, Func<float, float> change)
+    {
+        var header = SafetensorsHeader.Read(this[file]);
+        byte[] content = File.ReadAllBytes(this[file]);
+        foreach (var entry in header.Entries.Where(entry => choice(entry.Name)))
+        {
+            var numbers = MemoryMarshal.Cast<byte, float>(content.AsSpan((int)(header.DataStart + entry.Begin), (int)entry.ByteLength));
+            for (int i = 0; i < numbers.Length; i++)
+            {
+                numbers[i] = change(numbers[i]);
+            }
+        }
+
         return Write(file, content);
     }
 }
