@@ -69,6 +69,10 @@ internal sealed class TestFleet : IAsyncDisposable
         return new TestFleet(gateway, hosts, encoder, denoiser, decoder, registry);
     }
 
+    public IServiceProvider Services => gateway.Services;
+
+    public Task StopGatewayAsync() => gateway.StopAsync(TestContext.Current.CancellationToken);
+
     public ValueTask StopAsync(string stage) => hosts[stage].DisposeAsync();
 
     public AsyncDuplexStreamingCall<GenerateRequest, GenerateResponse> Call(GenerateStart start, DateTime? deadline = null)

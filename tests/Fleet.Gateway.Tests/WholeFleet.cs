@@ -32,6 +32,8 @@ public sealed class WholeFleet : IAsyncLifetime
         Client = new FleetClient(Address("Gateway"));
     }
 
+    public string Address(string name) => services[name].Urls.Single();
+
     // Breaks off whatever the service is doing and puts another one in its place, at the same address.
     public async Task ReplaceAsync(string name, Func<string[], WebApplication> create)
     {
@@ -58,8 +60,6 @@ public sealed class WholeFleet : IAsyncLifetime
 
         folder.Dispose();
     }
-
-    private string Address(string name) => services[name].Urls.Single();
 
     private async Task StartAsync(string name, Func<string[], WebApplication> create, string address = "http://127.0.0.1:0")
     {

@@ -18,7 +18,18 @@ internal sealed class GenerationRunner(
 {
     public async Task RunAsync(GenerationJob job, CancellationToken cancellationToken)
     {
-        using var running = load.Enter();
+        StageRun run;
+        VersionChoice choice;
+        using (load.Enter())
+        {
+            (run, choice) = await AnswerAsync(job, cancellationToken);
+        }
+
+        shadows.Offer(run, choice);
+    }
+
+    private async Task<(StageRun Run, VersionChoice Choice)> AnswerAsync(GenerationJob job, CancellationToken cancellationToken)
+    {
         long started = time.GetTimestamp();
         var choice = await versions.ChooseAsync(job, cancellationToken);
         var order = new RunOrder
@@ -39,7 +50,7 @@ internal sealed class GenerationRunner(
             : await RunAsync(order, choice, cancellationToken);
 
         job.Events.Publish(new GenerateResponse { Receipt = run.ToReceipt(time.GetElapsedTime(started)) });
-        shadows.Offer(run, choice);
+        return (run, choice);
     }
 
     private async Task<StageRun> RunAsync(RunOrder order, VersionChoice choice, CancellationToken cancellationToken)

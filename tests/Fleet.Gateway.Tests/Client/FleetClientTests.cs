@@ -50,6 +50,35 @@ public sealed class FleetClientTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task GenerateAsync_AnotherVersionTakesOver_SaysSoAndGivesItsImageToo()
+    {
+        gateway.Answer = async (_, responses, _) =>
+        {
+            await responses.WriteAsync(new GenerateResponse { Accepted = new Accepted { Version = "canary", CanaryOf = "ro-1" } });
+            await responses.WriteAsync(Chunk(0, 1000, Trailer()));
+            await responses.WriteAsync(new GenerateResponse { Accepted = new Accepted { Version = "stable" } });
+            await responses.WriteAsync(Chunk(0, 1000, Trailer()));
+            await responses.WriteAsync(new GenerateResponse { Receipt = new Receipt() });
+        };
+
+        var events = await RunAsync(Fox);
+
+        events.OfType<GenerationAccepted>().Select(accepted => (accepted.Version, accepted.CanaryOf)).Should().Equal(("canary", "ro-1"), ("stable", ""));
+        events.Select(e => e.GetType()).Should().Equal(
+            typeof(GenerationAccepted), typeof(ImageReceived), typeof(GenerationAccepted), typeof(ImageReceived), typeof(ReceiptReceived));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_KeyAndPin_AreSent()
+    {
+        gateway.Answer = (_, responses, _) => responses.WriteAsync(new GenerateResponse { Receipt = new Receipt() });
+
+        await RunAsync(Fox with { StickyKey = "tenant-7", VersionPin = "canary" });
+
+        gateway.Calls.Single().Start.Should().BeEquivalentTo(new { StickyKey = "tenant-7", VersionPin = "canary" });
+    }
+
+    [Fact]
     public async Task GenerateAsync_HangsUpAfterAnImage_GivesTheImageOnce()
     {
         gateway.Answer = async (call, responses, context) =>

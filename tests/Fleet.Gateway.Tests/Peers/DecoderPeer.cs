@@ -5,10 +5,12 @@ using Grpc.Core;
 
 namespace Fleet.Gateway.Tests.Peers;
 
-// Encodes pictures only: the denoiser peer makes the images itself.
+// Encodes and compares pictures: the denoiser peer makes the images itself.
 internal sealed class DecoderPeer : Fleet.Contracts.Decoder.V1.Decoder.DecoderBase
 {
     public List<(EncodeImageStart Start, byte[] Files)> Requests { get; } = [];
+
+    public List<(ComparePicturesStart Start, byte[] Files, IReadOnlyList<TensorBytes> Latents)> Comparisons { get; } = [];
 
     public Func<int, ServerCallContext, Task> Before { get; set; } = (_, _) => Task.CompletedTask;
 
@@ -33,5 +35,32 @@ internal sealed class DecoderPeer : Fleet.Contracts.Decoder.V1.Decoder.DecoderBa
                 await responses.WriteAsync(new EncodeImageResponse { Tensor = chunk });
             }
         }
+    }
+
+    public override async Task<ComparePicturesResponse> ComparePictures(IAsyncStreamReader<ComparePicturesRequest> requests, ServerCallContext context)
+    {
+        await requests.MoveNext();
+        var start = requests.Current.Start;
+        var files = new MemoryStream();
+        var assembler = new TensorAssembler(1 << 20);
+        var latents = new List<TensorBytes>();
+        while (await requests.MoveNext())
+        {
+            files.Write(requests.Current.Frame?.Data.Span ?? []);
+            if (requests.Current.Tensor is { } chunk && assembler.Add(chunk) is { } tensor)
+            {
+                latents.Add(tensor);
+            }
+        }
+
+        Comparisons.Add((start, files.ToArray(), latents));
+        return new ComparePicturesResponse
+        {
+            PsnrDb = 20,
+            Ssim = 0.5,
+            LatentRmse = 0.25,
+            FirstThumbnail = Google.Protobuf.ByteString.CopyFrom(1),
+            SecondThumbnail = Google.Protobuf.ByteString.CopyFrom(2),
+        };
     }
 }

@@ -3,6 +3,7 @@ using System.Text;
 using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Denoiser.V1;
+using Fleet.Contracts.Tensor.V1;
 using Google.Protobuf;
 using Grpc.Core;
 
@@ -15,7 +16,8 @@ internal enum Moment
     Chunk,
 }
 
-internal sealed record Happening(int Attempt, Moment Moment, int Number, ServerCallContext Context);
+// Start is null while the call has not been read.
+internal sealed record Happening(int Attempt, Moment Moment, int Number, ServerCallContext Context, DenoiseStart? Start = null);
 
 // Makes pictures whose bytes follow from the seed, and does what a test asks for at any moment: fail, hang up, wait.
 internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.DenoiserBase
@@ -32,6 +34,12 @@ internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.Denois
 
     public Func<Happening, Task> At { get; set; } = _ => Task.CompletedTask;
 
+    // Jobs that are said to wait before each one.
+    public int QueuePosition { get; set; } = 1;
+
+    // What the trailers say about the pixels of a job's pictures.
+    public Func<DenoiseStart, PixelStatistics> Pixels { get; set; } = _ => new PixelStatistics { Maximum = 255, LargestRange = 255 };
+
     // Salt of the pictures: a denoiser that computes something else has another one.
     public string Salt { get; set; } = "";
 
@@ -46,11 +54,11 @@ internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.Denois
 
         await responses.WriteAsync(new DenoiseResponse
         {
-            Accepted = new DenoiseAccepted { Version = start.Version, QueuePosition = 1, Steps = start.Steps, Scheduler = start.Scheduler.Name is "" ? "pndm" : start.Scheduler.Name },
+            Accepted = new DenoiseAccepted { Version = start.Version, QueuePosition = QueuePosition, Steps = start.Steps, Scheduler = start.Scheduler.Name is "" ? "pndm" : start.Scheduler.Name },
         });
         for (int step = 1; step <= start.Steps; step++)
         {
-            await At(new Happening(attempt, Moment.Step, step, context));
+            await At(new Happening(attempt, Moment.Step, step, context, start));
             await responses.WriteAsync(new DenoiseResponse { Progress = new DenoiseProgress { Step = step, Steps = start.Steps, StepUs = StepMicroseconds } });
             if (start.PreviewInterval > 0 && step % start.PreviewInterval == 0)
             {
@@ -62,6 +70,11 @@ internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.Denois
         for (int index = 0; index < start.Count; index++)
         {
             await SendPictureAsync(start, index, attempt, responses, context);
+        }
+
+        if (start.ReturnLatents)
+        {
+            await SendLatentsAsync(start, responses);
         }
 
         await responses.WriteAsync(new DenoiseResponse { Done = new DenoiseDone { QueueUs = 11, ComputeUs = 22, NetworkCalls = start.Steps } });
@@ -97,7 +110,7 @@ internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.Denois
         byte[] picture = Picture(start, index);
         for (int offset = 0; offset < picture.Length; offset += ChunkBytes)
         {
-            await At(new Happening(attempt, Moment.Chunk, index * (PictureBytes / ChunkBytes) + offset / ChunkBytes + 1, context));
+            await At(new Happening(attempt, Moment.Chunk, index * (PictureBytes / ChunkBytes) + offset / ChunkBytes + 1, context, start));
             var chunk = new ImageChunk { ImageIndex = index, Offset = offset, Data = ByteString.CopyFrom(picture, offset, ChunkBytes) };
             if (offset + ChunkBytes == picture.Length)
             {
@@ -110,10 +123,24 @@ internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.Denois
                     Height = start.LatentHeight * 8,
                     ComputeUs = 33,
                     Seed = start.Seed + index,
+                    Pixels = Pixels(start),
                 };
             }
 
             await responses.WriteAsync(new DenoiseResponse { Decoded = new DecodeResponse { Image = chunk } });
+        }
+    }
+
+    // The number that stands for the latents of a picture is its version's first digit, so that a test can see whose they are.
+    private static async Task SendLatentsAsync(DenoiseStart start, IServerStreamWriter<DenoiseResponse> responses)
+    {
+        byte[] latents = BitConverter.GetBytes((float)start.Version["sha256:".Length]);
+        for (int index = 0; index < start.Count; index++)
+        {
+            foreach (var chunk in TensorCodec.Split("latents", DType.Float32, [1, 1, 1, 1], latents))
+            {
+                await responses.WriteAsync(new DenoiseResponse { Latents = new FinalLatents { ImageIndex = index, Tensor = chunk } });
+            }
         }
     }
 

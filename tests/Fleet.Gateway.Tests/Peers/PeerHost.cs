@@ -13,13 +13,24 @@ internal sealed class PeerHost : IAsyncDisposable
 
     public string Address => app.Urls.Single();
 
-    public static async Task<PeerHost> StartAsync<TService>(TService service, string address = "http://127.0.0.1:0")
-        where TService : class
+    public static Task<PeerHost> StartAsync<TService>(TService service, string address = "http://127.0.0.1:0")
+        where TService : class => StartAsync(address, builder => builder.Services.AddSingleton(service), app => app.MapGrpcService<TService>());
+
+    public static Task<PeerHost> StartAsync(RegistryPeer registry, TrafficPeer traffic, string address = "http://127.0.0.1:0") => StartAsync(
+        address,
+        builder => builder.Services.AddSingleton(registry).AddSingleton(traffic),
+        app =>
+        {
+            app.MapGrpcService<RegistryPeer>();
+            app.MapGrpcService<TrafficPeer>();
+        });
+
+    private static async Task<PeerHost> StartAsync(string address, Action<WebApplicationBuilder> add, Action<WebApplication> map)
     {
         var builder = FleetDefaults.CreateBuilder("peer", [$"--urls={address}", "--Logging:LogLevel:Default=None"]);
-        builder.Services.AddSingleton(service);
+        add(builder);
         var app = builder.Build();
-        app.MapGrpcService<TService>();
+        map(app);
         await app.StartAsync();
         return new PeerHost(app);
     }

@@ -4,23 +4,31 @@ using Version = Fleet.Contracts.Registry.V1.Version;
 
 namespace Fleet.Gateway.Tests.Peers;
 
-// Knows two versions: an ordinary model and an inpainting one.
+// Knows an ordinary model with two versions, and an inpainting one.
 internal sealed class RegistryPeer : Fleet.Contracts.Registry.V1.Registry.RegistryBase
 {
     public static readonly string Digest = "sha256:" + new string('a', 64);
 
+    public static readonly string CanaryDigest = "sha256:" + new string('c', 64);
+
     private readonly Dictionary<string, Version> versions = new()
     {
-        ["tiny"] = New("tiny", Digest, denoiserChannels: 4),
+        ["tiny"] = Stable,
+        ["tiny's next"] = Canary,
         ["tiny-inpaint"] = New("tiny-inpaint", "sha256:" + new string('b', 64), denoiserChannels: 9),
     };
+
+    public static Version Stable => New("tiny", Digest, denoiserChannels: 4);
+
+    public static Version Canary => New("tiny", CanaryDigest, denoiserChannels: 4);
 
     public List<string> References { get; } = [];
 
     public override Task<ResolveResponse> Resolve(ResolveRequest request, ServerCallContext context)
     {
         References.Add(request.Reference);
-        var version = versions.Values.FirstOrDefault(version => request.Reference == version.Model || request.Reference == version.Digest);
+        var version = versions.Values.FirstOrDefault(version =>
+            request.Reference == version.Model || request.Reference == $"{version.Model}@stable" || request.Reference == version.Digest);
         return version is null
             ? throw new RpcException(new Status(StatusCode.NotFound, $"There is no model '{request.Reference}'."))
             : Task.FromResult(new ResolveResponse { Version = version });

@@ -75,6 +75,12 @@ internal static class GenerateOptions
     public static readonly Option<string?> Id = ValueOption.Text(
         "--id", "ID", "Idempotency key: the same key attaches to the running job or gets its pictures again");
 
+    public static readonly Option<string?> StickyKey = ValueOption.Text(
+        "--sticky-key", "KEY", "While the model is being rolled out: one version for all requests of a key [default: the id]");
+
+    public static readonly Option<string?> Pin = ValueOption.Text(
+        "--pin", "VERSION", "While the model is being rolled out: stable or canary [default: the rollout chooses]");
+
     public static readonly Option<double?> Timeout = ValueOption.Number("--timeout", "SECONDS", "Give up after this time [default: never]");
 
     // What the options are called in a request, and so in what the fleet says of it.
@@ -83,7 +89,7 @@ internal static class GenerateOptions
         ("model", Model), ("reference", Model), ("negative_prompt", NegativePrompt), ("width", Width), ("height", Height), ("steps", Steps), ("guidance_scale", Guidance),
         ("guidance_rescale", GuidanceRescale), ("seed", Seed), ("count", Count), ("scheduler.name", Sampler), ("scheduler", Sampler),
         ("scheduler.sigmas", Schedule), ("scheduler.timestep_spacing", Spacing), ("scheduler.eta", Eta), ("clip_skip", ClipSkip),
-        ("init.strength", Strength), ("image", InitImage), ("mask", Mask), ("preview_interval", Previews), ("request_id", Id),
+        ("init.strength", Strength), ("image", InitImage), ("mask", Mask), ("preview_interval", Previews), ("request_id", Id), ("sticky_key", StickyKey), ("version_pin", Pin),
     ];
 
     /// <summary>What the fleet says of a request, with the option in place of the field's name.</summary>
@@ -100,7 +106,7 @@ internal static class GenerateOptions
         Option[] options =
         [
             OutputPath, KeepExisting, NegativePrompt, Model, Steps, Guidance, GuidanceRescale, Seed, Size, Width, Height, Count, Sampler, Schedule,
-            Spacing, Eta, ClipSkip, InitImage, Strength, Mask, Previews, Id, Timeout, FleetOptions.Fleet, FleetOptions.Device, FleetOptions.Threads,
+            Spacing, Eta, ClipSkip, InitImage, Strength, Mask, Previews, Id, StickyKey, Pin, Timeout, FleetOptions.Fleet, FleetOptions.Device, FleetOptions.Threads,
         ];
         foreach (var option in options)
         {
@@ -148,6 +154,8 @@ internal static class GenerateOptions
             Strength = parsed.GetValue(Strength),
             PreviewInterval = parsed.GetValue(Previews) ?? (previewsAreSeen ? Math.Max(1, (steps ?? 20) / 10) : 0),
             RequestId = parsed.GetValue(Id) ?? Guid.NewGuid().ToString("n"),
+            StickyKey = parsed.GetValue(StickyKey),
+            VersionPin = parsed.GetValue(Pin),
             Timeout = parsed.GetValue(Timeout) is { } seconds ? TimeoutOf(seconds) : null,
         };
     }
