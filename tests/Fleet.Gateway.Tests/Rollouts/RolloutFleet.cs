@@ -13,11 +13,13 @@ internal sealed class RolloutFleet : IAsyncDisposable
 {
     public const string Rollout = "ro-abc123def456";
 
+    private readonly string registryAddress;
     private PeerHost registry;
 
     private RolloutFleet(TestFleet fleet, PeerHost registry, TrafficPeer traffic)
     {
         (Fleet, this.registry, Traffic) = (fleet, registry, traffic);
+        registryAddress = registry.Address;
         fleet.Denoiser.QueuePosition = 0;
     }
 
@@ -68,7 +70,7 @@ internal sealed class RolloutFleet : IAsyncDisposable
 
     public ValueTask StopRegistryAsync() => registry.DisposeAsync();
 
-    public async Task StartRegistryAsync() => registry = await PeerHost.StartAsync(new RegistryPeer(), Traffic, registry.Address);
+    public async Task StartRegistryAsync() => registry = await PeerHost.StartAsync(new RegistryPeer(), Traffic, registryAddress);
 
     public async Task<Seen> RunAsync(GenerateStart start, DateTime? deadline = null, Metadata? headers = null)
     {
