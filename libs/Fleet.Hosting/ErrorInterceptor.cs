@@ -86,6 +86,10 @@ internal sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> logger)
                 return Status(StatusCode.AlreadyExists, e);
             case AbortedException:
                 return Status(StatusCode.Aborted, e);
+            case UnauthenticatedException:
+                return Status(StatusCode.Unauthenticated, e);
+            case PermissionException:
+                return Status(StatusCode.PermissionDenied, e);
             case UnavailableException:
                 return Status(StatusCode.Unavailable, e);
             case OverloadedException overloaded:

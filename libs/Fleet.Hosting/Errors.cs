@@ -48,3 +48,9 @@ public sealed class AbortedException(string message) : Exception(message);
 
 /// <summary>A service that this one needs cannot be reached now. UNAVAILABLE.</summary>
 public sealed class UnavailableException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The call must say who makes it, and what it says is not known. UNAUTHENTICATED.</summary>
+public sealed class UnauthenticatedException(string message) : Exception(message);
+
+/// <summary>Who makes the call may not do this. PERMISSION_DENIED.</summary>
+public sealed class PermissionException(string message) : Exception(message);

@@ -1,4 +1,5 @@
 using Fleet.Hosting;
+using Fleet.Registry.Access;
 using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
@@ -23,10 +24,14 @@ public static class RegistryHost
     {
         var builder = FleetDefaults.CreateBuilder("registry", args);
         builder.Services.AddFleetOptions<RegistryOptions>(RegistryOptions.Section);
+        builder.Services.AddAccess();
         builder.Services.AddBlobs();
         builder.Services.AddSingleton<RegistryDatabase>();
         builder.Services.AddSingleton<AuditLog>();
+        builder.Services.AddSingleton<AuditHistory>();
+        builder.Services.AddSingleton<LogVerifier>();
         builder.Services.AddSingleton<VersionCatalog>();
+        builder.Services.AddSingleton<Quotas>();
         builder.Services.AddSingleton<Publisher>();
         builder.Services.AddSingleton<GarbageCollector>();
         builder.Services.AddSingleton<BlobVerifier>();
@@ -37,11 +42,13 @@ public static class RegistryHost
 
         var app = builder.Build();
         app.MapGrpcService<RegistryService>();
+        app.MapGrpcService<AuditService>();
         app.MapRollouts();
         app.MapFleetDefaults();
 
         // Opened now: a folder that cannot be used or a database that is too new is said when the process starts.
         _ = app.Services.GetRequiredService<Publisher>();
+        _ = app.Services.GetRequiredService<AccessTokens>();
         return app;
     }
 }

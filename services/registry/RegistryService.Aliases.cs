@@ -24,6 +24,14 @@ internal sealed partial class RegistryService
         return new SetAliasResponse { Alias = moved };
     }
 
+    public override async Task<ProtectAliasResponse> ProtectAlias(ProtectAliasRequest request, ServerCallContext context)
+    {
+        string model = CatalogRules.Model("model", request.Model);
+        string alias = CatalogRules.Alias("alias", request.Alias);
+        var known = await catalog.ProtectAliasAsync(model, alias, request.Protected, CallActor.ActorOf(context), context.CancellationToken);
+        return new ProtectAliasResponse { Alias = known };
+    }
+
     public override async Task<DeleteAliasResponse> DeleteAlias(DeleteAliasRequest request, ServerCallContext context)
     {
         string model = CatalogRules.Model("model", request.Model);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
@@ -24,8 +23,8 @@ internal sealed partial class RegistryService
         var given = new NewVersion(
             CatalogRules.Model("model", request.Model),
             request.Manifest ?? new Manifest(),
-            CatalogRules.Description(request.Description),
-            request.Metadata ?? new VersionMetadata(),
+            MetadataRules.Description(request.Description),
+            MetadataRules.Metadata(request.Metadata),
             [.. request.Aliases.Select(alias => CatalogRules.Alias("aliases", alias))]);
 
         try
@@ -64,16 +63,42 @@ internal sealed partial class RegistryService
     public override async Task<ListVersionsResponse> ListVersions(ListVersionsRequest request, ServerCallContext context)
     {
         int pageSize = request.PageSize == 0 ? DefaultPageSize : RequestRules.Within("page_size", request.PageSize, 1, 1000);
-        string model = CatalogRules.OptionalModel("model", request.Model);
-        var (versions, next) = await catalog.ListAsync(model, pageSize, ParsePageToken(request.PageToken), context.CancellationToken);
-        return new ListVersionsResponse { Versions = { versions }, NextPageToken = next == 0 ? "" : next.ToString("x", CultureInfo.InvariantCulture) };
+        var (versions, next) = await catalog.ListAsync(VersionFilter.Parse(request), pageSize, PageToken.Parse(request.PageToken), context.CancellationToken);
+        return new ListVersionsResponse { Versions = { versions }, NextPageToken = PageToken.Of(next) };
     }
 
-    private static long ParsePageToken(string token)
+    public override async Task<UpdateMetadataResponse> UpdateMetadata(UpdateMetadataRequest request, ServerCallContext context)
     {
-        long before = 0;
-        return token == "" || (long.TryParse(token, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out before) && before > 0)
-            ? before
-            : throw new InvalidRequestException("page_token", token, "give the next_page_token of the last response");
+        if (request.Fields.Count == 0)
+        {
+            throw new InvalidRequestException("fields", null, "name at least one field to replace");
+        }
+
+        var version = await catalog.UpdateMetadataAsync(
+            CatalogRules.Model("model", request.Model),
+            CatalogRules.Version("version", request.Version),
+            request.Fields,
+            MetadataRules.Description(request.Description),
+            MetadataRules.Metadata(request.Metadata),
+            request.ExpectedRevision,
+            CallActor.ActorOf(context),
+            context.CancellationToken);
+        return new UpdateMetadataResponse { Version = version };
+    }
+
+    public override async Task<DeprecateVersionResponse> DeprecateVersion(DeprecateVersionRequest request, ServerCallContext context)
+    {
+        string model = CatalogRules.Model("model", request.Model);
+        var digest = CatalogRules.Version("version", request.Version);
+        string reason = MetadataRules.DeprecationReason(request.Reason);
+        var version = await catalog.DeprecateAsync(model, digest, reason, CallActor.ActorOf(context), context.CancellationToken);
+        return new DeprecateVersionResponse { Version = version };
+    }
+
+    public override async Task<DeleteVersionResponse> DeleteVersion(DeleteVersionRequest request, ServerCallContext context)
+    {
+        string model = CatalogRules.Model("model", request.Model);
+        await catalog.DeleteAsync(model, CatalogRules.Version("version", request.Version), CallActor.ActorOf(context), context.CancellationToken);
+        return new DeleteVersionResponse();
     }
 }

@@ -12,6 +12,7 @@ internal sealed partial class RegistryService(
     BlobStore blobs,
     BlobPins pins,
     VersionCatalog catalog,
+    Quotas quotas,
     Publisher publisher,
     GarbageCollector collector,
     BlobVerifier verifier,

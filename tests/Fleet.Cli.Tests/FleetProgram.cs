@@ -59,6 +59,8 @@ internal sealed class FleetProgram(string folder, string? home = null)
         start.Environment.Remove("FLEET_URL");
         start.Environment.Remove("FLEET_REGISTRY");
         start.Environment.Remove("FLEET_REGISTRY_TOKEN");
+        start.Environment.Remove("HF_ENDPOINT");
+        start.Environment.Remove("HF_TOKEN");
         start.Environment.Remove("FLEET_MODEL");
         return Process.Start(start)!;
     }

@@ -124,4 +124,11 @@ public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite, Blob
         new Random(seed).NextBytes(bytes);
         return bytes;
     }
+
+    private protected static async Task ShouldFailAsync(Func<Task> call, StatusCode code, string detail)
+    {
+        var failure = (await call.Should().ThrowAsync<RpcException>()).Which;
+        failure.StatusCode.Should().Be(code);
+        failure.Status.Detail.Should().Match(detail);
+    }
 }

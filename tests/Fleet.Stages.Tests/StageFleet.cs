@@ -24,6 +24,8 @@ public sealed class StageFleet : IAsyncLifetime
     /// <summary>Version of tests/golden/models/sd1: 32 wide embeddings of 77 tokens, 4 channels, 2 pixels per latent.</summary>
     public string Version { get; private set; } = "";
 
+    public GrpcChannel Registry { get; private set; } = null!;
+
     public GrpcChannel Encoder { get; private set; } = null!;
 
     public GrpcChannel Decoder { get; private set; } = null!;
@@ -34,7 +36,9 @@ public sealed class StageFleet : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        registryAddress = (await StartAsync(RegistryHost.Create, $"--Registry:DataPath={folder["registry"]}")).Urls.Single();
+        var registry = await StartAsync(RegistryHost.Create, $"--Registry:DataPath={folder["registry"]}");
+        registryAddress = registry.Urls.Single();
+        Registry = Open(registry);
         Version = await PushAsync(Path.Combine(Repository.OwnGolden, "models", "sd1"));
         Encoder = Open(await StartStageAsync(EncoderHost.Create));
         var decoder = await StartStageAsync(DecoderHost.Create);
@@ -56,10 +60,10 @@ public sealed class StageFleet : IAsyncLifetime
     }
 
     /// <summary>Publishes a folder; its version.</summary>
-    public async Task<string> PushAsync(string model)
+    public async Task<string> PushAsync(string folder, string model = "tiny", params string[] aliases)
     {
         using var registry = new RegistryClient(registryAddress);
-        return (await registry.PushAsync(model, "tiny")).Version.Digest;
+        return (await registry.PushAsync(folder, model, aliases)).Version.Digest;
     }
 
     /// <summary>Starts a stage of a test's own, which is stopped with the others.</summary>

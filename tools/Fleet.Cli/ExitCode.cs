@@ -17,7 +17,7 @@ internal static class ExitCode
     public static IReadOnlyList<(int Code, string Meaning)> All { get; } =
     [
         (Success, "done"),
-        (Negative, "the answer is no: a replay differs, doctor found a fault, an alias was not where it was expected, a canary was not promoted"),
+        (Negative, "the answer is no: a replay or two models differ, a check found a fault, an alias was not where it was expected, a canary was not promoted"),
         (BadInput, "an argument or a request is wrong; the message names it"),
         (BadData, "a file or a model is damaged or is not what was expected"),
         (NotFound, "a file, a model or a version does not exist"),

@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Text;
 using Fleet.Cli;
+using Fleet.Cli.Audit;
 using Fleet.Cli.Doctor;
 using Fleet.Cli.Fleets;
 using Fleet.Cli.Generate;
@@ -26,6 +27,7 @@ var fleet = new DocumentedCommand(
     UpCommand.Create(),
     ModelsCommand.Create(),
     RolloutCommand.Create(),
+    AuditCommand.Create(),
     SamplersCommand.Create(),
     InspectCommand.Create(),
     ReplayCommand.Create(),

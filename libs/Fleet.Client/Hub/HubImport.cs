@@ -5,7 +5,12 @@ namespace Fleet.Client.Hub;
 /// <summary>A model that was fetched from a hub.</summary>
 /// <param name="Path">Folder or file, as a push takes it.</param>
 /// <param name="Source">Where it is from, with the commit in place of the revision.</param>
-public sealed record ImportedModel(string Path, HubReference Source);
+/// <param name="Staging">Folder that holds what was fetched, and nothing else.</param>
+public sealed record ImportedModel(string Path, HubReference Source, string Staging)
+{
+    /// <summary>Deletes what was fetched.</summary>
+    public void Delete() => Directory.Delete(Staging, recursive: true);
+}
 
 /// <summary>Fetches what a push takes of a repository.</summary>
 public sealed class HubImport(HubClient hub, HubOptions options)
@@ -28,7 +33,7 @@ public sealed class HubImport(HubClient hub, HubOptions options)
     {
         var listing = await hub.ListAsync(reference, cancellationToken);
         var source = reference with { Revision = listing.Commit };
-        string folder = Path.Combine(staging, reference.Repository.Replace('/', '-'), listing.Commit, variant);
+        string folder = Path.Combine(staging, reference.Repository.Replace('/', '-'), $"{listing.Commit}{(variant == "" ? "" : "-")}{variant}");
         var files = HubSelection.Below(listing, reference);
         RequirePlainPaths(files);
 
@@ -48,7 +53,7 @@ public sealed class HubImport(HubClient hub, HubOptions options)
         });
 
         string whole = Path.Combine(folder, "files");
-        return new ImportedModel(HubSelection.Index(files, reference) is null ? Place(folder, taken[0], reference) : whole, source);
+        return new ImportedModel(HubSelection.Index(files, reference) is null ? Place(folder, taken[0], reference) : whole, source, folder);
     }
 
     private async Task<IReadOnlyList<HubFile>> ChooseAsync(

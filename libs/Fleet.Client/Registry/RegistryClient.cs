@@ -97,9 +97,11 @@ public sealed partial class RegistryClient : IDisposable
             file, destination, new TransferCounter(TransferStage.Downloading, file.Size, progress), cancellationToken);
 
     internal Task UploadAsync(
-        IReadOnlyDictionary<Digest, SourcePart> parts, IProgress<TransferProgress>? progress, CancellationToken cancellationToken) =>
-        new BlobUploader(registry, parts, new TransferCounter(TransferStage.Uploading, parts.Values.Sum(part => part.Size), progress))
-            .UploadAsync([.. parts.Keys], cancellationToken);
+        IReadOnlyDictionary<Digest, SourcePart> parts, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        var counter = new TransferCounter(TransferStage.Uploading, parts.Values.Sum(part => part.Size), progress);
+        return new BlobUploader(registry, Guid.NewGuid().ToString("N"), parts, counter).UploadAsync([.. parts.Keys], cancellationToken);
+    }
 
     internal Stream OpenBlob(Digest digest, long size) => new BlobStream(registry, digest, size);
 

@@ -12,3 +12,16 @@ internal enum Role
     /// <summary>Everything.</summary>
     Operator,
 }
+
+/// <summary>Roles in words, as settings and messages spell them.</summary>
+internal static class RoleNames
+{
+    public static readonly IReadOnlyDictionary<string, Role> ByName = new Dictionary<string, Role>(StringComparer.Ordinal)
+    {
+        ["reader"] = Role.Reader,
+        ["publisher"] = Role.Publisher,
+        ["operator"] = Role.Operator,
+    };
+
+    public static string Name(this Role role) => ByName.Single(known => known.Value == role).Key;
+}

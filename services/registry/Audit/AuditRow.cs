@@ -1,6 +1,8 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Storage;
+using Google.Protobuf;
 
 namespace Fleet.Registry.Audit;
 
@@ -48,4 +50,28 @@ internal sealed class AuditRow
         PreviousHash = entry.PreviousHash.ToByteArray(),
         Hash = entry.Hash.ToByteArray(),
     };
+
+    /// <summary>Throws <see cref="FormatException"/> when the row is not one that <see cref="Of"/> can make.</summary>
+    public AuditEntry ToEntry()
+    {
+        try
+        {
+            return new AuditEntry
+            {
+                Sequence = Sequence,
+                At = DatabaseTime.ToTimestamp(At),
+                Actor = Actor,
+                Action = Action,
+                Model = Model,
+                Subject = Subject,
+                Details = { JsonSerializer.Deserialize<SortedDictionary<string, string>>(Details) },
+                PreviousHash = ByteString.CopyFrom(PreviousHash),
+                Hash = ByteString.CopyFrom(Hash),
+            };
+        }
+        catch (Exception exception) when (exception is JsonException or ArgumentException)
+        {
+            throw new FormatException($"entry {Sequence} of the audit log cannot be read: {exception.Message}", exception);
+        }
+    }
 }

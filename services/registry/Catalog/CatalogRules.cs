@@ -7,8 +7,6 @@ namespace Fleet.Registry.Catalog;
 /// <summary>Checks of names that requests about versions share; the limits are those of registry.proto.</summary>
 internal static partial class CatalogRules
 {
-    private const int MaxDescriptionBytes = 64 * 1024;
-
     public static string Model(string field, string value) => value.Length <= 100 && ModelName().IsMatch(value)
         ? value
         : throw new InvalidRequestException(
@@ -20,13 +18,9 @@ internal static partial class CatalogRules
         ? value
         : throw new InvalidRequestException(field, value, "give an alias of 1 to 64 characters of a-z, 0-9, '.', '_' and '-'");
 
-    public static string Description(string value)
-    {
-        int bytes = System.Text.Encoding.UTF8.GetByteCount(value);
-        return bytes <= MaxDescriptionBytes
-            ? value
-            : throw new InvalidRequestException("description", $"{bytes} bytes", $"give at most {MaxDescriptionBytes} bytes");
-    }
+    public static string Namespace(string field, string value) => value.Contains('/', StringComparison.Ordinal)
+        ? throw new InvalidRequestException(field, value, "give the first part of model names, without '/'")
+        : Model(field, value);
 
     public static Digest Version(string field, string value)
     {

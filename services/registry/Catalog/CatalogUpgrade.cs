@@ -26,11 +26,10 @@ internal sealed class CatalogUpgrade(AuditLog audit)
         // The log begins with what is there, as if it had been made now: what came before, nobody wrote down.
         foreach (var version in await connection.QueryAsync<VersionRow>($"{VersionRow.Select} ORDER BY id", transaction: transaction))
         {
-            await connection.ExecuteAsync(VersionRow.UpdateDerived, version, transaction);
-            await audit.AppendAsync(transaction, Upgrade, AuditActions.PublishVersion, version.Model, version.Version, new Dictionary<string, string>
-            {
-                ["size"] = version.Size.ToString(CultureInfo.InvariantCulture),
-            });
+            await connection.ExecuteAsync(VersionRow.Update, version, transaction);
+            var details = MetadataFields.Summary(version.Description, version.Metadata).ToDictionary();
+            details[AuditActions.Size] = version.Size.ToString(CultureInfo.InvariantCulture);
+            await audit.AppendAsync(transaction, Upgrade, AuditActions.PublishVersion, version.Model, version.Version, details);
         }
 
         foreach (var alias in await connection.QueryAsync<AliasRow>(AliasRow.Select + "ORDER BY updated_at, model, name", transaction: transaction))

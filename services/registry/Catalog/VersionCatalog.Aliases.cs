@@ -27,7 +27,18 @@ internal sealed partial class VersionCatalog
             throw new NotFoundException($"model '{model}' has no version {version.Version}");
         }
 
-        string now = (await FindAliasAsync(transaction, model, alias))?.Version ?? NoVersion;
+        var known = await FindAliasAsync(transaction, model, alias);
+        string now = known?.Version ?? NoVersion;
+        if (known is { Protected: not 0 } && expected == "")
+        {
+            throw new PreconditionException($"alias '{model}@{alias}' is protected: say with expected_version where it points now");
+        }
+
+        if (known is { Protected: not 0 } && actor.Role < Role.Operator)
+        {
+            throw new PermissionException($"alias '{model}@{alias}' is protected: moving it needs the role operator, and '{actor.Name}' is a {actor.Role.Name()}");
+        }
+
         if (expected != "" && expected != now)
         {
             throw new AbortedException($"alias '{model}@{alias}' points at {now}, not at the expected {expected}");
@@ -37,13 +48,33 @@ internal sealed partial class VersionCatalog
         return (await FindAliasAsync(transaction, model, alias))!.ToAlias();
     }
 
+    /// <summary>Protects an alias, or lifts the protection.</summary>
+    public Task<Alias> ProtectAliasAsync(string model, string alias, bool protect, Actor actor, CancellationToken cancellation) =>
+        database.WriteAsync(async transaction =>
+        {
+            var known = await RequireAliasAsync(transaction, model, alias);
+            if (known.Protected != 0 != protect)
+            {
+                await transaction.Connection!.ExecuteAsync(
+                    "UPDATE aliases SET protected = @Flag WHERE model = @Model AND name = @Name",
+                    new { Flag = protect ? 1L : 0L, known.Model, known.Name }, transaction);
+                string action = protect ? AuditActions.ProtectAlias : AuditActions.UnprotectAlias;
+                await audit.AppendAsync(transaction, actor, action, model, alias, new Dictionary<string, string>());
+            }
+
+            return (await FindAliasAsync(transaction, model, alias))!.ToAlias();
+        }, cancellation);
+
     /// <summary>Removes an alias.</summary>
     public Task DeleteAliasAsync(string model, string alias, Actor actor, CancellationToken cancellation) => database.WriteAsync(async transaction =>
     {
-        var connection = transaction.Connection!;
-        var known = await FindAliasAsync(transaction, model, alias) ?? throw new NotFoundException(
-            $"model '{model}' has no alias '{alias}'; it has: {await ShowAliasesAsync(connection, model, transaction)}");
-        await connection.ExecuteAsync("DELETE FROM aliases WHERE model = @Model AND name = @Name", known, transaction);
+        var known = await RequireAliasAsync(transaction, model, alias);
+        if (known.Protected != 0)
+        {
+            throw new PreconditionException($"alias '{model}@{alias}' is protected: lift the protection first");
+        }
+
+        await transaction.Connection!.ExecuteAsync("DELETE FROM aliases WHERE model = @Model AND name = @Name", known, transaction);
         return await audit.AppendAsync(
             transaction, actor, AuditActions.DeleteAlias, model, alias, new Dictionary<string, string> { ["from"] = known.Version });
     }, cancellation);
@@ -70,6 +101,20 @@ internal sealed partial class VersionCatalog
     private static Task<AliasRow?> FindAliasAsync(DbTransaction transaction, string model, string alias) =>
         transaction.Connection!.QuerySingleOrDefaultAsync<AliasRow>(
             AliasRow.Select + "WHERE model = @Model AND name = @Alias", new { Model = model, Alias = alias }, transaction);
+
+    private static async Task<AliasRow> RequireAliasAsync(DbTransaction transaction, string model, string alias) =>
+        await FindAliasAsync(transaction, model, alias) ?? throw new NotFoundException(
+            $"model '{model}' has no alias '{alias}'; it has: {await ShowAliasesAsync(transaction.Connection!, model, transaction)}");
+
+    private async Task PublishAliasAsync(DbTransaction transaction, string model, string alias, Digest digest, Actor actor)
+    {
+        if (await FindAliasAsync(transaction, model, alias) is { Protected: not 0 } known && known.Digest != digest.Hex)
+        {
+            throw new PreconditionException($"alias '{model}@{alias}' is protected: publish without it, then move it with SetAlias and expected_version");
+        }
+
+        await PointAliasAsync(transaction, model, alias, digest, actor);
+    }
 
     // An alias that points there already is left alone, so that a repeated call changes nothing.
     private async Task PointAliasAsync(DbTransaction transaction, string model, string alias, Digest digest, Actor actor)

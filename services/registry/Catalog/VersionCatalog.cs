@@ -14,8 +14,12 @@ using Version = Fleet.Contracts.Registry.V1.Version;
 namespace Fleet.Registry.Catalog;
 
 /// <summary>What the registry knows of versions: their manifests, traits and aliases. Writing is one transaction each, told to the audit log.</summary>
-internal sealed partial class VersionCatalog(RegistryDatabase database, SignatureStore signatures, AuditLog audit, TimeProvider time)
+internal sealed partial class VersionCatalog(
+    RegistryDatabase database, SignatureStore signatures, AuditLog audit, IEnumerable<IVersionReferences> references, TimeProvider time)
 {
+    // Of a page of versions: half of what a message may have.
+    private const int MaxPageBytes = FleetDefaults.MaxMessageBytes / 2;
+
     /// <summary>
     /// Adds a version and points aliases at it. A version that is known stays as it is. <paramref name="alongside"/> writes what belongs to
     /// the version in the same transaction; it is called for known versions too.
@@ -29,7 +33,7 @@ internal sealed partial class VersionCatalog(RegistryDatabase database, Signatur
             bool created = await InsertAsync(transaction, version, digest, traits, actor);
             foreach (string alias in version.Aliases)
             {
-                await PointAliasAsync(transaction, version.Model, alias, digest, actor);
+                await PublishAliasAsync(transaction, version.Model, alias, digest, actor);
             }
 
             foreach (var signature in version.Signatures)
@@ -62,14 +66,29 @@ internal sealed partial class VersionCatalog(RegistryDatabase database, Signatur
     }, cancellation);
 
     /// <summary>A page of versions, newest first, and where the next one begins; 0 when there is none.</summary>
-    public Task<(IReadOnlyList<Version> Versions, long Next)> ListAsync(string model, int pageSize, long before, CancellationToken cancellation) =>
+    public Task<(IReadOnlyList<Version> Versions, long Next)> ListAsync(VersionFilter filter, int pageSize, long before, CancellationToken cancellation) =>
         database.ReadAsync<(IReadOnlyList<Version>, long)>(async connection =>
         {
-            var rows = await ReadRowsAsync(connection,
-                "WHERE (@Model = '' OR model = @Model) AND (@Before = 0 OR id < @Before) ORDER BY id DESC LIMIT @Limit",
-                new { Model = model, Before = before, Limit = pageSize + 1L });
-            var page = rows.Take(pageSize).ToList();
-            return (await WithAliasesAsync(connection, page), rows.Count > pageSize ? page[^1].Id : 0);
+            filter.Parameters.Add("Before", before);
+            filter.Parameters.Add("Limit", pageSize + 1L);
+            var page = new List<VersionRow>();
+            bool more = false;
+            int bytes = 0;
+            await foreach (var row in connection.QueryUnbufferedAsync<VersionRow>(
+                $"{VersionRow.Select} WHERE {filter.Where} AND (@Before = 0 OR id < @Before) ORDER BY id DESC LIMIT @Limit", filter.Parameters)
+                .WithCancellation(cancellation))
+            {
+                bytes += row.MessageBytes;
+                more = page.Count == pageSize || (page.Count > 0 && bytes > MaxPageBytes);
+                if (more)
+                {
+                    break;
+                }
+
+                page.Add(row);
+            }
+
+            return (await WithAliasesAsync(connection, page), more ? page[^1].Id : 0);
         }, cancellation);
 
     private static async Task<List<VersionRow>> ReadRowsAsync(DbConnection connection, string where, object parameters, DbTransaction? transaction = null) =>
@@ -113,19 +132,30 @@ internal sealed partial class VersionCatalog(RegistryDatabase database, Signatur
             "WHERE model = @Model AND digest = (SELECT digest FROM aliases WHERE model = @Model AND name = @Alias)", new { reference.Model, Alias = alias });
         if (rows.Count == 0)
         {
-            rows = await ReadRowsAsync(connection, "WHERE model = @Model ORDER BY id DESC LIMIT 1", new { reference.Model });
-            if (rows.Count == 0)
-            {
-                throw new NotFoundException($"the registry has no model '{reference.Model}'");
-            }
-
-            if (reference.Alias != "")
-            {
-                throw new NotFoundException($"model '{reference.Model}' has no alias '{alias}'; it has: {await ShowAliasesAsync(connection, reference.Model)}");
-            }
+            rows = await ReadRowsAsync(connection, "WHERE model = @Model ORDER BY CASE deprecated WHEN '' THEN 0 ELSE 1 END, id DESC LIMIT 1", new { reference.Model });
+            await RequireNewestAsync(connection, reference, rows.SingleOrDefault());
         }
 
         return (await WithAliasesAsync(connection, rows)).Single();
+    }
+
+    private static async Task RequireNewestAsync(DbConnection connection, VersionReference reference, VersionRow? newest)
+    {
+        if (newest is null)
+        {
+            throw new NotFoundException($"the registry has no model '{reference.Model}'");
+        }
+
+        if (reference.Alias != "")
+        {
+            throw new NotFoundException(
+                $"model '{reference.Model}' has no alias '{reference.Alias}'; it has: {await ShowAliasesAsync(connection, reference.Model)}");
+        }
+
+        if (newest.Deprecated != "")
+        {
+            throw new NotFoundException($"model '{reference.Model}' has deprecated versions only; name one by its digest or an alias");
+        }
     }
 
     private static async Task<Version> FindByPrefixAsync(DbConnection connection, VersionReference reference)
@@ -160,10 +190,11 @@ internal sealed partial class VersionCatalog(RegistryDatabase database, Signatur
             return false;
         }
 
-        await audit.AppendAsync(transaction, actor, AuditActions.PublishVersion, version.Model, digest.Version, new Dictionary<string, string>
-        {
-            ["size"] = row.Size.ToString(CultureInfo.InvariantCulture),
-        });
+        await RequireBaseAsync(transaction, version.Metadata, digest);
+        await Quotas.RequireRoomAsync(transaction, row.Namespace);
+        var details = MetadataFields.Summary(row.Description, row.Metadata).ToDictionary();
+        details[AuditActions.Size] = row.Size.ToString(CultureInfo.InvariantCulture);
+        await audit.AppendAsync(transaction, actor, AuditActions.PublishVersion, version.Model, digest.Version, details);
         return true;
     }
 }

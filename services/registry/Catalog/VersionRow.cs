@@ -8,7 +8,7 @@ using V1 = Fleet.Contracts.Registry.V1;
 namespace Fleet.Registry.Catalog;
 
 /// <summary>A version as the database holds it.</summary>
-internal sealed class VersionRow
+internal sealed record VersionRow
 {
     public const string Select =
         """
@@ -26,9 +26,14 @@ internal sealed class VersionRow
         ON CONFLICT (model, digest) DO NOTHING
         """;
 
-    /// <summary>Writes the columns that follow from others anew.</summary>
-    public const string UpdateDerived =
-        "UPDATE versions SET namespace = @Namespace, family = @Family, dtype = @DType, kind = @Kind, search = @Search WHERE id = @Id";
+    /// <summary>Writes what may change, and the columns that follow from others.</summary>
+    public const string Update =
+        """
+        UPDATE versions SET description = @Description, license = @License, base_version = @BaseVersion, training_run = @TrainingRun,
+               model_card = @ModelCard, labels = @Labels, metrics = @Metrics, deprecated = @Deprecated, revision = @Revision,
+               namespace = @Namespace, family = @Family, dtype = @DType, kind = @Kind, search = @Search
+        WHERE id = @Id
+        """;
 
     public long Id { get; init; }
 
@@ -46,6 +51,7 @@ internal sealed class VersionRow
 
     public string License { get; init; } = "";
 
+    /// <summary>Hexadecimal digits, or nothing.</summary>
     public string BaseVersion { get; init; } = "";
 
     public string TrainingRun { get; init; } = "";
@@ -73,27 +79,45 @@ internal sealed class VersionRow
     public string Kind => ParsedTraits.Kind == "" ? "pipeline" : ParsedTraits.Kind; // see registry.proto
 
     /// <summary>What a search looks through, in lower case; the databases do not agree on what that is beyond ASCII.</summary>
-    public string Search => string.Join('\n', Model, Description, ModelCard, Labels, License, TrainingRun).ToLowerInvariant();
+    public string Search => string.Join('\n', [Model, Description, ModelCard, License, TrainingRun, .. Metadata.Labels]).ToLowerInvariant();
+
+    public VersionMetadata Metadata => new()
+    {
+        License = License,
+        BaseVersion = BaseVersion == "" ? "" : Contracts.Registry.Digest.VersionPrefix + BaseVersion,
+        TrainingRun = TrainingRun,
+        ModelCard = ModelCard,
+        Labels = { JsonSerializer.Deserialize<string[]>(Labels) },
+        Metrics = { JsonSerializer.Deserialize<SortedDictionary<string, double>>(Metrics) },
+    };
+
+    /// <summary>Bytes of a message with this version, roughly and at most.</summary>
+    public int MessageBytes => 4096 + (3 * (Description.Length + ModelCard.Length + License.Length + TrainingRun.Length + Labels.Length + Metrics.Length));
 
     private VersionTraits ParsedTraits => VersionTraits.Parser.ParseFrom(Traits);
 
     /// <summary>The first part of a model's name.</summary>
     public static string NamespaceOf(string model) => model.Split('/', 2)[0];
 
-    public static VersionRow Of(NewVersion version, Digest digest, VersionTraits traits, long createdAt) => new()
+    public static VersionRow Of(NewVersion version, Digest digest, VersionTraits traits, long createdAt) => new VersionRow
     {
         Model = version.Model,
         Digest = digest.Hex,
         CreatedAt = createdAt,
         Size = version.Manifest.Files.Sum(file => file.Size),
         Traits = traits.ToByteArray(),
-        Description = version.Description,
-        License = version.Metadata.License,
-        BaseVersion = version.Metadata.BaseVersion,
-        TrainingRun = version.Metadata.TrainingRun,
-        ModelCard = version.Metadata.ModelCard,
-        Labels = JsonSerializer.Serialize(version.Metadata.Labels),
-        Metrics = JsonSerializer.Serialize(version.Metadata.Metrics),
+    }.Saying(version.Description, version.Metadata);
+
+    /// <summary>The same version with other things said about it.</summary>
+    public VersionRow Saying(string description, VersionMetadata metadata) => this with
+    {
+        Description = description,
+        License = metadata.License,
+        BaseVersion = metadata.BaseVersion == "" ? "" : metadata.BaseVersion[Contracts.Registry.Digest.VersionPrefix.Length..],
+        TrainingRun = metadata.TrainingRun,
+        ModelCard = metadata.ModelCard,
+        Labels = JsonSerializer.Serialize(metadata.Labels),
+        Metrics = JsonSerializer.Serialize(metadata.Metrics),
     };
 
     public V1.Version ToVersion(IEnumerable<string> aliases, long signatures) => new()
@@ -105,15 +129,7 @@ internal sealed class VersionRow
         Traits = ParsedTraits,
         Aliases = { aliases },
         Description = Description,
-        Metadata = new VersionMetadata
-        {
-            License = License,
-            BaseVersion = BaseVersion,
-            TrainingRun = TrainingRun,
-            ModelCard = ModelCard,
-            Labels = { JsonSerializer.Deserialize<string[]>(Labels) },
-            Metrics = { JsonSerializer.Deserialize<SortedDictionary<string, double>>(Metrics) },
-        },
+        Metadata = Metadata,
         Deprecated = Deprecated,
         Revision = Revision,
         Signatures = (int)signatures,

@@ -57,9 +57,18 @@ internal sealed partial class RolloutController(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (!cancellationToken.IsCancellationRequested)
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return; // at once: the lease runs out by itself
+        }
+
+        try
         {
             await lease.ReleaseAsync(cancellationToken);
+        }
+        catch (UnavailableException exception)
+        {
+            Log.CannotRelease(logger, exception.Message);
         }
     }
 
@@ -160,6 +169,9 @@ internal sealed partial class RolloutController(
 
         [LoggerMessage(Level = LogLevel.Error, Message = "Rollout {Rollout} could not be decided over; it is tried again")]
         public static partial void CannotDecide(ILogger logger, Exception exception, string rollout);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "The lease on rollouts is left to run out: {Reason}")]
+        public static partial void CannotRelease(ILogger logger, string reason);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "The rollouts could not be looked at; it is tried again until it works")]
         public static partial void CannotLook(ILogger logger, Exception exception);

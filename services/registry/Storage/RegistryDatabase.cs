@@ -1,5 +1,5 @@
+using System.Data;
 using System.Data.Common;
-using System.Reflection;
 using Dapper;
 using Fleet.Hosting;
 using Fleet.Registry.Audit;
@@ -17,6 +17,10 @@ internal sealed class RegistryDatabase : IAsyncDisposable
     private const long WriterLock = 0x466c656574;
 
     private const int WriteAttempts = 5;
+    private const int MigrationSeconds = 600;
+
+    // How long a write waits for those before it. One that hangs is ended by the command timeout, so this is for many that hang.
+    private static readonly TimeSpan WriterPatience = TimeSpan.FromSeconds(15);
 
     private readonly DbDataSource source;
     private readonly bool sqlite;
@@ -24,68 +28,40 @@ internal sealed class RegistryDatabase : IAsyncDisposable
 
     public RegistryDatabase(IOptions<RegistryOptions> options, TimeProvider time)
     {
-        string connection = options.Value.Database;
-        sqlite = connection == "";
-        if (sqlite)
-        {
-            string folder = Path.GetFullPath(options.Value.DataPath);
-            _ = Directory.CreateDirectory(folder);
-            var builder = new SqliteConnectionStringBuilder { DataSource = Path.Combine(folder, "registry.db"), ForeignKeys = true };
-            source = SqliteFactory.Instance.CreateDataSource(builder.ToString());
-        }
-        else
-        {
-            source = NpgsqlDataSource.Create(connection);
-        }
+        sqlite = options.Value.Database == "";
+        source = sqlite ? OpenFile(options.Value.DataPath) : NpgsqlDataSource.Create(WithTimeouts(options.Value.Database));
 
         // Waited for: nothing is served before the schema is right, and a database that cannot be used is said when the process starts.
         Task.Run(() => MigrateAsync(new CatalogUpgrade(new AuditLog(time)))).GetAwaiter().GetResult();
     }
 
     /// <summary>Reads; sees what was written before.</summary>
-    public async Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> read, CancellationToken cancellation)
+    public Task<T> ReadAsync<T>(Func<DbConnection, Task<T>> read, CancellationToken cancellation) => UseAsync(async () =>
     {
-        try
-        {
-            await using var connection = await OpenAsync(cancellation);
-            return await read(connection);
-        }
-        catch (NpgsqlException e) when (IsOutage(e))
-        {
-            throw Unavailable(e);
-        }
-    }
+        await using var connection = await OpenAsync(cancellation);
+        return await read(connection);
+    });
+
+    /// <summary>Reads with any number of statements that all see the same moment; writers are not held up.</summary>
+    public Task<T> ReadMomentAsync<T>(Func<DbTransaction, Task<T>> read, CancellationToken cancellation) => ReadAsync(async connection =>
+    {
+        await using DbTransaction transaction = connection is SqliteConnection file
+            ? file.BeginTransaction(deferred: true)
+            : await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellation);
+        return await read(transaction);
+    }, cancellation);
 
     /// <summary>Writes in one transaction, as the only writer. <paramref name="write"/> may be called again after a conflict.</summary>
     public async Task<T> WriteAsync<T>(Func<DbTransaction, Task<T>> write, CancellationToken cancellation)
     {
-        await writing.WaitAsync(cancellation);
+        if (!await writing.WaitAsync(WriterPatience, cancellation))
+        {
+            throw new UnavailableException($"The registry's database cannot be used now: writes have waited for {WriterPatience.TotalSeconds} s.");
+        }
+
         try
         {
-            for (int attempt = 1; ; attempt++)
-            {
-                try
-                {
-                    await using var connection = await OpenAsync(cancellation);
-                    await using var transaction = await connection.BeginTransactionAsync(cancellation);
-                    if (!sqlite)
-                    {
-                        await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@WriterLock)", new { WriterLock }, transaction);
-                    }
-
-                    var result = await write(transaction);
-                    await transaction.CommitAsync(cancellation);
-                    return result;
-                }
-                catch (PostgresException e) when (e.IsTransient && attempt < WriteAttempts)
-                {
-                    // A deadlock or a serialization failure: nothing was written.
-                }
-            }
-        }
-        catch (NpgsqlException e) when (IsOutage(e))
-        {
-            throw Unavailable(e);
+            return await UseAsync(() => WriteAloneAsync(write, cancellation));
         }
         finally
         {
@@ -106,9 +82,76 @@ internal sealed class RegistryDatabase : IAsyncDisposable
         writing.Dispose();
     }
 
-    private static bool IsOutage(NpgsqlException e) => e is not PostgresException || e.IsTransient;
+    private static DbDataSource OpenFile(string dataPath)
+    {
+        string folder = Path.GetFullPath(dataPath);
+        _ = Directory.CreateDirectory(folder);
+        var builder = new SqliteConnectionStringBuilder { DataSource = Path.Combine(folder, "registry.db"), ForeignKeys = true };
+        return SqliteFactory.Instance.CreateDataSource(builder.ToString());
+    }
 
-    private static UnavailableException Unavailable(NpgsqlException e) => new($"The registry's database cannot be used now: {e.Message}", e);
+    // A server that is gone or hangs must not hold up callers; what the connection string says goes first.
+    private static string WithTimeouts(string connectionString)
+    {
+        var builder = new NpgsqlConnectionStringBuilder { Timeout = 5, CommandTimeout = 15, CancellationTimeout = 1000, KeepAlive = 15 };
+        var given = new DbConnectionStringBuilder { ConnectionString = connectionString };
+        foreach (string key in given.Keys)
+        {
+            builder[key] = given[key];
+        }
+
+        return builder.ToString();
+    }
+
+    private async Task<T> WriteAloneAsync<T>(Func<DbTransaction, Task<T>> write, CancellationToken cancellation)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using var connection = await OpenAsync(cancellation);
+                await using var transaction = await connection.BeginTransactionAsync(cancellation);
+                if (!sqlite)
+                {
+                    await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@WriterLock)", new { WriterLock }, transaction);
+                }
+
+                var result = await write(transaction);
+                await transaction.CommitAsync(cancellation);
+                return result;
+            }
+            catch (PostgresException e)
+                when (e.SqlState is PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure && attempt < WriteAttempts)
+            {
+                // Nothing was written.
+            }
+        }
+    }
+
+    private static async Task<T> UseAsync<T>(Func<Task<T>> use)
+    {
+        try
+        {
+            return await use();
+        }
+        catch (NpgsqlException e) when (IsOutage(e))
+        {
+            throw new UnavailableException($"The registry's database cannot be used now: {e.Message}", e);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode is SQLitePCL.raw.SQLITE_BUSY or SQLitePCL.raw.SQLITE_LOCKED)
+        {
+            throw new UnavailableException($"The registry's database cannot be used now: {e.Message}", e);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == SQLitePCL.raw.SQLITE_FULL)
+        {
+            const int NoSpace = 28; // ENOSPC
+            throw new IOException(e.Message, NoSpace);
+        }
+    }
+
+    private static bool IsOutage(NpgsqlException e) => e is not PostgresException server
+        || server.IsTransient
+        || server.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown;
 
     private async Task<DbConnection> OpenAsync(CancellationToken cancellation)
     {
@@ -134,7 +177,7 @@ internal sealed class RegistryDatabase : IAsyncDisposable
         long schema = sqlite
             ? await connection.ExecuteScalarAsync<long>("PRAGMA user_version", transaction: transaction)
             : await SchemaOfPostgresAsync(transaction);
-        var scripts = Migrations().ToList();
+        var scripts = Migrations.For(sqlite);
         if (schema > scripts.Count)
         {
             throw new InvalidOperationException(
@@ -143,10 +186,10 @@ internal sealed class RegistryDatabase : IAsyncDisposable
 
         foreach (string script in scripts.Skip((int)schema))
         {
-            await connection.ExecuteAsync(ForThisDatabase(script), transaction: transaction);
+            await connection.ExecuteAsync(script, transaction: transaction, commandTimeout: MigrationSeconds);
         }
 
-        if (schema < 2)
+        if (schema < Migrations.History)
         {
             await upgrade.RunAsync(transaction); // after all scripts: it uses the tables as this registry knows them
         }
@@ -156,26 +199,13 @@ internal sealed class RegistryDatabase : IAsyncDisposable
         await transaction.CommitAsync();
     }
 
+    // A replica that starts while another one migrates waits for it.
     private static async Task<long> SchemaOfPostgresAsync(DbTransaction transaction)
     {
         var connection = transaction.Connection!;
-        await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@WriterLock)", new { WriterLock }, transaction);
+        await connection.ExecuteAsync("SELECT pg_advisory_xact_lock(@WriterLock)", new { WriterLock }, transaction, MigrationSeconds);
         await connection.ExecuteAsync("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)", transaction: transaction);
         await connection.ExecuteAsync("INSERT INTO schema_version SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM schema_version)", transaction: transaction);
         return await connection.ExecuteScalarAsync<long>("SELECT version FROM schema_version", transaction: transaction);
     }
-
-    private static IEnumerable<string> Migrations()
-    {
-        var assembly = Assembly.GetExecutingAssembly();
-        foreach (string name in assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
-        {
-            using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
-            yield return reader.ReadToEnd();
-        }
-    }
-
-    private string ForThisDatabase(string script) => script
-        .Replace("{bytes}", sqlite ? "BLOB" : "BYTEA", StringComparison.Ordinal)
-        .Replace("{identity}", sqlite ? "INTEGER PRIMARY KEY AUTOINCREMENT" : "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", StringComparison.Ordinal);
 }

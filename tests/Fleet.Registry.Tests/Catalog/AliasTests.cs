@@ -81,6 +81,30 @@ public abstract class AliasTests(TestDatabase database) : RegistryTest(database)
             StatusCode.NotFound, "model 'tiny' has no alias 'live'; it has: old");
     }
 
+    [Fact]
+    public async Task ProtectAlias_LetsItMoveOnlyWhenTheCallerKnowsWhereItPoints_AndNotBeDeleted()
+    {
+        var (first, second) = await PushTwoAsync();
+        await Client.SetAliasAsync("tiny", "live", first, cancellationToken: Cancellation);
+
+        (await ProtectAsync(true)).Protected.Should().BeTrue();
+
+        await ShouldFailAsync(() => Client.SetAliasAsync("tiny", "live", second, cancellationToken: Cancellation),
+            StatusCode.FailedPrecondition, "alias 'tiny@live' is protected: say with expected_version where it points now");
+        await ShouldFailAsync(() => Client.DeleteAliasAsync("tiny", "live", Cancellation),
+            StatusCode.FailedPrecondition, "alias 'tiny@live' is protected: lift the protection first");
+        await ShouldFailAsync(() => PushAsync(Folder["changed"], "tiny", "live"),
+            StatusCode.FailedPrecondition, "alias 'tiny@live' is protected: publish without it*");
+        (await Client.SetAliasAsync("tiny", "live", second, expectedVersion: first, cancellationToken: Cancellation)).Protected.Should().BeTrue();
+
+        await ProtectAsync(false);
+        await Client.DeleteAliasAsync("tiny", "live", Cancellation);
+    }
+
+    [Fact]
+    public Task ProtectAlias_OfAnUnknownOne_IsNotFound() =>
+        ShouldFailAsync(() => ProtectAsync(true), StatusCode.NotFound, "model 'tiny' has no alias 'live'; it has: none");
+
     [Theory]
     [InlineData("Tiny", "live", "model is 'Tiny'; give a model name*")]
     [InlineData("tiny//x", "live", "model is 'tiny//x'; give a model name*")]
@@ -102,10 +126,9 @@ public abstract class AliasTests(TestDatabase database) : RegistryTest(database)
         return (first.Version.Digest, second.Version.Digest);
     }
 
-    private static async Task ShouldFailAsync(Func<Task> call, StatusCode code, string detail)
+    private async Task<Alias> ProtectAsync(bool protect)
     {
-        var failure = (await call.Should().ThrowAsync<RpcException>()).Which;
-        failure.StatusCode.Should().Be(code);
-        failure.Status.Detail.Should().Match(detail);
+        var request = new ProtectAliasRequest { Model = "tiny", Alias = "live", Protected = protect };
+        return (await Rpc.ProtectAliasAsync(request, cancellationToken: Cancellation)).Alias;
     }
 }

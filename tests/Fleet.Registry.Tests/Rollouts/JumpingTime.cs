@@ -8,4 +8,7 @@ internal sealed class JumpingTime() : FakeTimeProvider(new DateTimeOffset(2026, 
     public TimeSpan Jump { get; set; }
 
     public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Jump;
+
+    // The base derives it from the time of day, in ticks.
+    public override long GetTimestamp() => base.GetTimestamp() - Jump.Ticks;
 }

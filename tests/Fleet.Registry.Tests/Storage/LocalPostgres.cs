@@ -51,6 +51,11 @@ internal sealed class LocalPostgres : IPostgresServer
         server = null;
     }
 
+    /// <summary>Stops the server from running, as when its machine hangs: connections stay open and nothing answers.</summary>
+    public Task FreezeAsync() => SignalAsync("STOP");
+
+    public Task ThawAsync() => SignalAsync("CONT");
+
     public async Task RestartAsync()
     {
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -88,6 +93,13 @@ internal sealed class LocalPostgres : IPostgresServer
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        string[] sessions = (await File.ReadAllTextAsync($"/proc/{server!.Id}/task/{server.Id}/children")).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        using var kill = Process.Start("kill", [$"-{signal}", $"{server.Id}", .. sessions]);
+        await kill.WaitForExitAsync();
     }
 
     private async Task InitializeAsync()

@@ -29,6 +29,9 @@ internal static class FleetHome
     /// <summary>The registry's database and blobs.</summary>
     public static string Registry => Path.Combine(Folder, "registry");
 
+    /// <summary>What imports from hubs fetched and have not published yet.</summary>
+    public static string Imports => Path.Combine(Folder, "imports");
+
     /// <summary>Versions as the stages load them.</summary>
     public static string Versions => Path.Combine(Folder, "versions");
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Fleet.Cli.Fleets;
 using Fleet.Cli.Terminal;
+using Fleet.Contracts.Registry.V1;
 
 namespace Fleet.Cli.Models;
 
@@ -26,6 +27,13 @@ internal static class AliasCommand
 
     private static readonly Option<bool> Delete = new("--delete") { Description = "Take the alias away" };
 
+    private static readonly Option<bool> Protect = new("--protect")
+    {
+        Description = "Protect the alias: it is moved only with --expect, by an operator's token or by a rollout, and is not deleted",
+    };
+
+    private static readonly Option<bool> Unprotect = new("--unprotect") { Description = "Lift the protection" };
+
     public static Command Create()
     {
         var command = new DocumentedCommand(
@@ -34,6 +42,7 @@ internal static class AliasCommand
             "fleet models alias studio/fox stable sha256:0123456789ab",
             "fleet models alias studio/fox stable studio/fox@canary --expect sha256:0123456789ab",
             "fleet models alias studio/fox canary --delete",
+            "fleet models alias studio/fox stable --protect",
             "fleet models alias studio/fox")
         {
             Model,
@@ -41,6 +50,8 @@ internal static class AliasCommand
             Reference,
             Expected,
             Delete,
+            Protect,
+            Unprotect,
             FleetOptions.Registry,
             FleetOptions.TokenFile,
         };
@@ -55,10 +66,13 @@ internal static class AliasCommand
         string? name = parsed.GetValue(Name);
         string? reference = parsed.GetValue(Reference);
         bool delete = parsed.GetValue(Delete);
-        if (name is not null && reference is null != delete)
+        int changes = new[] { delete, parsed.GetValue(Protect), parsed.GetValue(Unprotect), reference is not null }.Count(given => given);
+        if (name is not null && changes != 1)
         {
             throw new CommandException(
-                ExitCode.BadInput, delete ? "--delete takes no version" : $"alias '{name}' needs a version to point at", "or --delete to take it away");
+                ExitCode.BadInput,
+                changes == 0 ? $"alias '{name}' needs a version to point at" : "a version, --delete, --protect and --unprotect do not go together",
+                "give one of: a version, --delete, --protect, --unprotect");
         }
 
         await using var registry = await RegistryConnection.OpenAsync(parsed, cancellation);
@@ -66,13 +80,18 @@ internal static class AliasCommand
         {
             foreach (var alias in await registry.Client.ListAliasesAsync(model, cancellation))
             {
-                Report(output, alias.Model, alias.Name, alias.Version);
+                Report(output, alias);
             }
+        }
+        else if (reference is null && !delete)
+        {
+            Report(output, await registry.Client.ProtectAliasAsync(model, name, parsed.GetValue(Protect), cancellation));
         }
         else if (delete)
         {
             await registry.Client.DeleteAliasAsync(model, name, cancellation);
-            Report(output, model, name, null);
+            output.Event(new AliasEvent(model, name, null, null));
+            output.Result($"{model}@{name}  deleted");
         }
         else
         {
@@ -83,16 +102,15 @@ internal static class AliasCommand
                 expected = (await registry.Client.ResolveAsync(expected, cancellation)).Digest;
             }
 
-            var alias = await registry.Client.SetAliasAsync(model, name, target.Digest, expected, cancellation);
-            Report(output, alias.Model, alias.Name, alias.Version);
+            Report(output, await registry.Client.SetAliasAsync(model, name, target.Digest, expected, cancellation));
         }
 
         return ExitCode.Success;
     }
 
-    private static void Report(Output output, string model, string name, string? version)
+    private static void Report(Output output, Alias alias)
     {
-        output.Event(new AliasEvent(model, name, version));
-        output.Result($"{model}@{name}  {version ?? "deleted"}");
+        output.Event(new AliasEvent(alias.Model, alias.Name, alias.Version, alias.Protected));
+        output.Result($"{alias.Model}@{alias.Name}  {alias.Version}{(alias.Protected ? "  protected" : "")}");
     }
 }

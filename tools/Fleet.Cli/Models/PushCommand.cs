@@ -9,25 +9,11 @@ internal static class PushCommand
 {
     private static readonly Argument<string> Source = new("path")
     {
-        Description = "A folder in the diffusers layout, or one .safetensors file",
+        Description = "A folder in the diffusers layout, one .safetensors checkpoint, or the .safetensors file of a LoRA",
     };
 
     private static readonly Option<string?> Name = ValueOption.Text(
         "--name", "MODEL", "Model name: a-z, 0-9, '.', '_', '-', parts separated by '/' [default: the name of the folder or file]");
-
-    private static readonly Option<string[]> Aliases = new("--alias")
-    {
-        HelpName = "NAME",
-        Description = "Point this alias at the version; may be given several times",
-    };
-
-    private static readonly Option<string[]> Configurations = new("--config")
-    {
-        HelpName = "FOLDER",
-        Description = "For a single file: a folder with the configurations and the tokenizer it lacks; may be given several times [default: the file's folder]",
-    };
-
-    private static readonly Option<string?> Description = ValueOption.Text("--description", "TEXT", "Free text kept with the version");
 
     public static Command Create()
     {
@@ -37,43 +23,31 @@ internal static class PushCommand
             "fleet models push ./stable-diffusion-v1-5",
             "fleet models push model.safetensors --name studio/fox --alias stable --alias newest",
             "fleet models push model.safetensors --config ./stable-diffusion-v1-5",
-            "fleet models push ./my-model --registry http://registry:7861")
+            "fleet models push ./fox-2 --name studio/fox --base studio/fox@stable --license mit --metric fid=12.5 --sign studio.pem",
+            "fleet models push ./my-model --registry http://registry:7861 --token-file publisher.token")
         {
             Source,
             Name,
-            Aliases,
-            Configurations,
-            Description,
             FleetOptions.Registry,
             FleetOptions.TokenFile,
         };
+        PublishOptions.AddTo(command);
         command.SetAction(RunAsync);
         return command;
     }
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        var output = parsed.Output();
         string path = Path.GetFullPath(parsed.GetValue(Source)!);
         if (!Path.Exists(path))
         {
-            throw new CommandException(ExitCode.NotFound, $"'{path}' does not exist", "give a model folder or a .safetensors file");
+            throw new CommandException(
+                ExitCode.NotFound, $"'{path}' does not exist", "give a model folder or a .safetensors file; 'fleet models import' takes hf:// references");
         }
 
         await using var registry = await RegistryConnection.OpenAsync(parsed, cancellation);
-        var result = await TransferDisplay.WhileAsync(output, progress => registry.Client.PushAsync(
-            path,
-            parsed.GetValue(Name) ?? NameOf(path),
-            parsed.GetValue(Aliases) ?? [],
-            parsed.GetValue(Description) ?? "",
-            parsed.GetValue(Configurations) ?? [],
-            progress,
-            cancellation));
-        output.Say(result.Created
-            ? $"Published; {result.UploadedBlobs} blobs with {Units.Bytes(result.UploadedBytes)} were new to the registry."
-            : "The registry had this version already.");
-        VersionReport.Write(result.Version, output);
-        return ExitCode.Success;
+        var metadata = await PublishOptions.MetadataAsync(parsed, registry.Client, cancellation);
+        return await PublishOptions.PublishAsync(parsed, registry.Client, path, parsed.GetValue(Name) ?? NameOf(path), metadata, cancellation);
     }
 
     private static string NameOf(string path)

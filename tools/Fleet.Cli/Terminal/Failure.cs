@@ -1,7 +1,9 @@
 using Fleet.Client;
+using Fleet.Client.Hub;
 using Fleet.Client.Registry;
 using Fleet.Diffusion;
 using Fleet.Safetensors;
+using Fleet.Signing;
 using Grpc.Core;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
@@ -19,7 +21,8 @@ internal sealed record Failure(int ExitCode, string Message, string? Remedy = nu
         FleetException fleet => From(fleet.StatusCode, OneLine(fleet.Message), address),
         RpcException rpc => From(rpc.StatusCode, OneLine(rpc.Status.Detail), address),
         OptionsValidationException options => new(Cli.ExitCode.BadInput, string.Join("; ", options.Failures.Select(WithoutPreamble))),
-        SafetensorsFormatException or ModelSourceException or InvalidDataException => new(Cli.ExitCode.BadData, OneLine(exception.Message)),
+        HubException hub => From(hub),
+        SafetensorsFormatException or ModelSourceException or SignatureException or InvalidDataException => new(Cli.ExitCode.BadData, OneLine(exception.Message)),
         TorchUnavailableException => new(Cli.ExitCode.Unavailable, OneLine(exception.Message), "'fleet doctor' checks the whole machine"),
         FileNotFoundException or DirectoryNotFoundException => new(Cli.ExitCode.NotFound, OneLine(exception.Message)),
         IOException { InnerException: AddressInUseException } => new(
@@ -27,6 +30,14 @@ internal sealed record Failure(int ExitCode, string Message, string? Remedy = nu
         IOException or UnauthorizedAccessException => new(Cli.ExitCode.InputOutput, OneLine(exception.Message)),
         OperationCanceledException => new(Cli.ExitCode.Cancelled, "stopped"),
         _ => new(Cli.ExitCode.Internal, OneLine(exception.Message), SeeDetails),
+    };
+
+    private static Failure From(HubException hub) => hub.Fault switch
+    {
+        HubFault.NotFound => new(Cli.ExitCode.NotFound, OneLine(hub.Message)),
+        HubFault.NotAllowed => new(Cli.ExitCode.BadInput, OneLine(hub.Message)),
+        HubFault.Unavailable => new(Cli.ExitCode.Unavailable, OneLine(hub.Message), "check the address of the hub; what was fetched is kept for the next try"),
+        _ => new(Cli.ExitCode.BadData, OneLine(hub.Message)),
     };
 
     private static Failure From(StatusCode status, string detail, string? address) => status switch
@@ -38,6 +49,8 @@ internal sealed record Failure(int ExitCode, string Message, string? Remedy = nu
         StatusCode.ResourceExhausted => new(Cli.ExitCode.Busy, detail, "try again in a moment"),
         StatusCode.DeadlineExceeded => new(
             Cli.ExitCode.Unavailable, detail.Length > 0 ? detail : "the time given was over before the answer", "give more with --timeout"),
+        StatusCode.Unauthenticated or StatusCode.PermissionDenied => new(
+            Cli.ExitCode.BadInput, detail, "give a token that may do this with --token-file or FLEET_REGISTRY_TOKEN"),
         StatusCode.Unavailable => new(
             Cli.ExitCode.Unavailable, $"{address ?? "the fleet"} cannot be reached: {detail}", "check the address, and that 'fleet up' is running there"),
         StatusCode.Unimplemented => new(

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Fleet.Cli.Terminal;
 
 /// <summary>Quantities as people read them.</summary>
@@ -15,6 +17,17 @@ internal static class Units
         }
 
         return unit == 0 ? $"{bytes} B" : $"{value:0.0} {names[unit]}";
+    }
+
+    /// <summary>The bytes that a text such as "500GiB" or "1024" says; null for any other.</summary>
+    public static long? ParseBytes(string text)
+    {
+        string[] units = ["KiB", "MiB", "GiB", "TiB"];
+        int unit = Array.FindIndex(units, name => text.EndsWith(name, StringComparison.OrdinalIgnoreCase));
+        string number = unit < 0 ? text : text[..^3];
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) && value < 1e6 * Math.Pow(1024, 3)
+            ? (long)(value * Math.Pow(1024, unit + 1))
+            : null;
     }
 
     public static string Duration(TimeSpan time) => time.TotalSeconds switch
