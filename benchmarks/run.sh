@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures Fleet on this machine: benchmarks/run.sh [step|tax|load|soak], all of them without an argument.
+# Measures Fleet on this machine: benchmarks/run.sh [step|tax|load|registry|soak], all of them without an argument.
 # Synthetic checkpoints of the real sizes are written to artifacts/benchmarks once (6 GB).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,7 +13,7 @@ synth() { # name architecture dtype
 measure() { dotnet artifacts/bin/Fleet.Benchmarks/release/Fleet.Benchmarks.dll "$@"; }
 
 dotnet build benchmarks/Fleet.Benchmarks -c Release -v quiet -clp:ErrorsOnly
-for what in "${@:-step tax load soak}"; do
+for what in "${@:-step tax load registry soak}"; do
   for name in $what; do
     echo "== $name"
     case "$name" in
@@ -25,8 +25,9 @@ for what in "${@:-step tax load soak}"; do
         echo "float32 on disk, float32 in memory (mapped)"; measure load --checkpoint "$data/sd15"
         echo "float16 on disk, float32 in memory (converted)"; measure load --checkpoint "$data/sd15-fp16"
         ;;
+      registry) synth sd15-fp16 sd15 float16; measure registry --checkpoint "$data/sd15-fp16" ;;
       soak) rm -rf "$FLEET_HOME"; measure soak ;;
-      *) echo "no benchmark '$name'; there are step, tax, load and soak" >&2; exit 64 ;;
+      *) echo "no benchmark '$name'; there are step, tax, load, registry and soak" >&2; exit 64 ;;
     esac
   done
 done

@@ -14,11 +14,14 @@ switch (what)
     case "load":
         LoadBenchmark.Run(Option("--checkpoint"));
         return 0;
+    case "registry":
+        await RegistryBenchmark.RunAsync(Option("--checkpoint"), int.Parse(Option("--rounds", "5")));
+        return 0;
     case "soak":
         await SoakBenchmark.RunAsync(int.Parse(Option("--pictures", "200")));
         return 0;
     default:
-        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | soak [--pictures N]");
+        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | registry --checkpoint FOLDER [--rounds N] | soak [--pictures N]");
         return 64;
 }
 

@@ -23,7 +23,7 @@ internal sealed class RunningRegistry : IAsyncDisposable
 
     public string Address { get; }
 
-    /// <summary>The registry\'s own parts, for tests that stop between two of its steps.</summary>
+    /// <summary>The registry's own parts, for tests that stop between two of its steps.</summary>
     public IServiceProvider Services => app.Services;
 
     public RegistryClient Client { get; }
