@@ -18,6 +18,9 @@ switch (what)
     case "share":
         await ShareBenchmark.RunAsync(Option("--checkpoint"));
         return 0;
+    case "registry":
+        await RegistryBenchmark.RunAsync(Option("--checkpoint"), int.Parse(Option("--rounds", "5")));
+        return 0;
     case "soak":
         await SoakBenchmark.RunAsync(int.Parse(Option("--pictures", "200")));
         return 0;
@@ -25,7 +28,7 @@ switch (what)
         RolloutsBenchmark.Run(int.Parse(Option("--rollouts", "1000")), Option("--only", ""));
         return 0;
     default:
-        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load|share --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | soak [--pictures N] | rollouts [--rollouts N] [--only TEXT]");
+        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load|share --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | registry --checkpoint FOLDER [--rounds N] | soak [--pictures N] | rollouts [--rollouts N] [--only TEXT]");
         return 64;
 }
 

@@ -15,6 +15,7 @@ internal sealed class GarbageCollector(
     RegistryDatabase database, BlobStore blobs, UploadFolder uploads, BlobPins pins, AuditLog audit, TimeProvider time)
 {
     private const int BatchSize = 250;
+    private const int DeletionsAtATime = 16;
 
     // A batch deletes while it is the database's only writer. When its connection is lost another replica may write, which takes longer than this to notice.
     private static readonly TimeSpan MaxBatchTime = TimeSpan.FromSeconds(10);
@@ -73,16 +74,16 @@ internal sealed class GarbageCollector(
     {
         long start = time.GetTimestamp();
         var divided = await DivideAsync(transaction.Connection!, transaction, batch);
-        foreach (var blob in divided.Free)
+        var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = DeletionsAtATime };
+        await Parallel.ForEachAsync(divided.Free, options, async (blob, token) =>
         {
             if (time.GetElapsedTime(start) > MaxBatchTime)
             {
                 throw new UnavailableException("Freeing blobs was given up because it took too long; collect again.");
             }
 
-            await blobs.DeleteAsync(blob.Digest, cancellationToken);
-        }
-
+            await blobs.DeleteAsync(blob.Digest, token);
+        });
         return divided;
     }
 
