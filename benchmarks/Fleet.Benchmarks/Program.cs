@@ -15,6 +15,9 @@ switch (what)
     case "load":
         LoadBenchmark.Run(Option("--checkpoint"));
         return 0;
+    case "share":
+        await ShareBenchmark.RunAsync(Option("--checkpoint"));
+        return 0;
     case "soak":
         await SoakBenchmark.RunAsync(int.Parse(Option("--pictures", "200")));
         return 0;
@@ -22,7 +25,7 @@ switch (what)
         RolloutsBenchmark.Run(int.Parse(Option("--rollouts", "1000")), Option("--only", ""));
         return 0;
     default:
-        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | soak [--pictures N] | rollouts [--rollouts N] [--only TEXT]");
+        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load|share --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | soak [--pictures N] | rollouts [--rollouts N] [--only TEXT]");
         return 64;
 }
 

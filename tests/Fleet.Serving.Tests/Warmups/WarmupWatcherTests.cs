@@ -1,4 +1,5 @@
 using Fleet.Client.Registry;
+using Fleet.Contracts;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Diffusion.Models;
 using Fleet.Diffusion.Weights;
@@ -87,7 +88,7 @@ public sealed class WarmupWatcherTests : IAsyncLifetime
     [Fact]
     public async Task Trial_ThatFails_IsReportedAndTriedAgainWhenAskedAnew()
     {
-        trial.Failure = new FaultyVersionException("it gives NaN", Contracts.Wire.NotFinite);
+        trial.Failure = new FaultyVersionException("it gives NaN", Wire.NotFinite);
         traffic.List(Warmup("ro-1"));
 
         var failed = (await traffic.UntilAsync("ro-1", progress => progress.State == ReplicaState.Failed))[^1];
