@@ -7,14 +7,15 @@ namespace Fleet.Benchmarks.Rollouts;
 internal static class RolloutsTable
 {
     public static string Header { get; } = string.Join('\n',
-        "| truth | rolled back | promoted | undecided | canary requests, median (90 %) | failed for callers | z-test rolls back | with the limit |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |");
+        "| truth | rollouts | rolled back | promoted | undecided | canary requests, median (90 %) | failed for callers | z-test rolls back | with limit |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 
     public static string Row(string name, RolloutEnd[] ends)
     {
         string[] cells =
         [
             name,
+            ends.Length.ToString("N0", CultureInfo.InvariantCulture),
             Share(ends, end => end.Verdict == JudgeVerdict.Bad),
             Share(ends, end => end.Verdict == JudgeVerdict.Good),
             Share(ends, end => end.Verdict == JudgeVerdict.Continue),
