@@ -46,7 +46,7 @@ internal sealed record MethodAccess(Role Role, Action<Actor, object?> RequireSco
         [Rollouts + "GetRollout"] = Anywhere(Role.Reader),
         [Rollouts + "ListRollouts"] = Anywhere(Role.Reader),
         [Rollouts + "WatchRollout"] = Anywhere(Role.Reader),
-        [Rollouts + "ControlRollout"] = WholeRegistry(Role.Operator),
+        [Rollouts + "ControlRollout"] = Anywhere(Role.Operator), // whose model the rollout is of, the service knows
         [Rollouts + "ListSamples"] = Anywhere(Role.Reader),
 
         [Traffic + "WatchTraffic"] = Anywhere(Role.Reader),

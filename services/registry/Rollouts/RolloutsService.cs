@@ -1,4 +1,3 @@
-using System.Globalization;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
 using Fleet.Registry.Access;
@@ -57,13 +56,13 @@ internal sealed class RolloutsService(
     {
         string model = CatalogRules.OptionalModel("model", request.Model);
         int size = request.PageSize == 0 ? DefaultPageSize : RequestRules.Within("page_size", request.PageSize, 1, 1000);
-        long before = ParsePageToken(request.PageToken);
+        long before = PageToken.Parse(request.PageToken);
         var rollouts = await database.ReadAsync(
             connection => RolloutTable.ListAsync(connection, model, request.RunningOnly, before, size + 1), context.CancellationToken);
         return new ListRolloutsResponse
         {
             Rollouts = { rollouts.Take(size).Select(RolloutReport.Brief) },
-            NextPageToken = rollouts.Count > size ? rollouts[size - 1].Number.ToString("x", CultureInfo.InvariantCulture) : "",
+            NextPageToken = PageToken.Of(rollouts.Count > size ? rollouts[size - 1].Number : 0),
         };
     }
 
@@ -100,8 +99,10 @@ internal sealed class RolloutsService(
             throw new InvalidRequestException("reason", request.Reason, $"give 1 to {MaxReason} characters");
         }
 
+        var actor = CallActor.ActorOf(context);
         var rollout = await FindAsync(request.Rollout, context.CancellationToken);
-        await overrides.ApplyAsync(rollout.Id, request.Action, request.Reason, CallActor.ActorOf(context), context.CancellationToken);
+        actor.RequireModel(rollout.Model);
+        await overrides.ApplyAsync(rollout.Id, request.Action, request.Reason, actor, context.CancellationToken);
         await running.RefreshAsync(context.CancellationToken);
         return new ControlRolloutResponse { Rollout = await FullAsync(rollout.Id, context.CancellationToken) };
     }
@@ -122,12 +123,4 @@ internal sealed class RolloutsService(
     private async Task<RolloutRecord> FindAsync(string idOrModel, CancellationToken cancellation) =>
         await database.ReadAsync(connection => RolloutTable.FindAsync(connection, idOrModel), cancellation)
             ?? throw new NotFoundException($"there is no rollout '{idOrModel}', and no model of this name that had one");
-
-    private static long ParsePageToken(string token)
-    {
-        long before = 0;
-        return token == "" || (long.TryParse(token, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out before) && before > 0)
-            ? before
-            : throw new InvalidRequestException("page_token", token, "give the next_page_token of the last response");
-    }
 }
