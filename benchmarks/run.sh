@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures Fleet on this machine: benchmarks/run.sh [step|tax|load|share|soak], all of them without an argument.
+# Measures Fleet on this machine: benchmarks/run.sh [step|tax|load|share|soak|rollouts], all of them without an argument.
+# ROLLOUTS is the number of simulated rollouts for each row, 1000 by default.
 # Synthetic checkpoints of the real sizes are written to artifacts/benchmarks once (6 GB).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,7 +14,7 @@ synth() { # name architecture dtype
 measure() { dotnet artifacts/bin/Fleet.Benchmarks/release/Fleet.Benchmarks.dll "$@"; }
 
 dotnet build benchmarks/Fleet.Benchmarks -c Release -v quiet -clp:ErrorsOnly
-for what in "${@:-step tax load share soak}"; do
+for what in "${@:-step tax load share soak rollouts}"; do
   for name in $what; do
     echo "== $name"
     case "$name" in
@@ -32,7 +33,8 @@ for what in "${@:-step tax load share soak}"; do
         rm -rf "$FLEET_HOME"; echo "float16 on disk, float32 in memory (converted)"; measure share --checkpoint "$data/sd15-fp16"
         ;;
       soak) rm -rf "$FLEET_HOME"; measure soak ;;
-      *) echo "no benchmark '$name'; there are step, tax, load, share and soak" >&2; exit 64 ;;
+      rollouts) measure rollouts --rollouts "${ROLLOUTS:-1000}" ;;
+      *) echo "no benchmark '$name'; there are step, tax, load, share, soak and rollouts" >&2; exit 64 ;;
     esac
   done
 done

@@ -1,4 +1,5 @@
 using Fleet.Benchmarks;
+using Fleet.Benchmarks.Rollouts;
 
 // Measures Fleet on this machine. benchmarks/run.sh builds and runs this; benchmarks/README.md says what the figures mean.
 string what = args.FirstOrDefault() ?? "";
@@ -20,8 +21,11 @@ switch (what)
     case "soak":
         await SoakBenchmark.RunAsync(int.Parse(Option("--pictures", "200")));
         return 0;
+    case "rollouts":
+        RolloutsBenchmark.Run(int.Parse(Option("--rollouts", "1000")), Option("--only", ""));
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load|share --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | soak [--pictures N]");
+        Console.Error.WriteLine("usage: Fleet.Benchmarks step|tax|load|share --checkpoint FOLDER [--repeats N] [--size N] [--steps N] | soak [--pictures N] | rollouts [--rollouts N] [--only TEXT]");
         return 64;
 }
 

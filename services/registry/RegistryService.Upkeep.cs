@@ -1,6 +1,6 @@
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
-using Fleet.Hosting;
+using Fleet.Registry.Access;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Grpc.Core;
@@ -19,7 +19,8 @@ internal sealed partial class RegistryService
     {
         long seconds = request.HasUploadsOlderThanSeconds ? request.UploadsOlderThanSeconds : DefaultUploadAgeSeconds;
         BlobRules.Range("uploads_older_than_seconds", seconds, 1, MaxUploadAgeSeconds);
-        return await collector.CollectAsync(request.DryRun, TimeSpan.FromSeconds(seconds), context.CancellationToken);
+        return await collector.CollectAsync(
+            request.DryRun, TimeSpan.FromSeconds(seconds), CallActor.ActorOf(context), context.CancellationToken);
     }
 
     public override async Task VerifyBlobs(VerifyBlobsRequest request, IServerStreamWriter<VerifyBlobsResponse> responses, ServerCallContext context)

@@ -75,9 +75,9 @@ internal sealed class TestFleet : IAsyncDisposable
 
     public ValueTask StopAsync(string stage) => hosts[stage].DisposeAsync();
 
-    public AsyncDuplexStreamingCall<GenerateRequest, GenerateResponse> Call(GenerateStart start, DateTime? deadline = null)
+    public AsyncDuplexStreamingCall<GenerateRequest, GenerateResponse> Call(GenerateStart start, DateTime? deadline = null, Metadata? headers = null)
     {
-        var call = Raw.Generate(deadline: deadline);
+        var call = Raw.Generate(headers, deadline);
         call.RequestStream.WriteAsync(new GenerateRequest { Start = start });
         return call;
     }

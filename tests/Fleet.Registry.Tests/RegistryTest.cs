@@ -125,10 +125,11 @@ public abstract class RegistryTest(TestDatabase kind = TestDatabase.Sqlite, Blob
         return bytes;
     }
 
-    private protected static async Task ShouldFailAsync(Func<Task> call, StatusCode code, string detail)
+    private protected static async Task<RpcException> ShouldFailAsync(Func<Task> call, StatusCode code, string detail)
     {
         var failure = (await call.Should().ThrowAsync<RpcException>()).Which;
         failure.StatusCode.Should().Be(code);
         failure.Status.Detail.Should().Match(detail);
+        return failure;
     }
 }

@@ -23,8 +23,6 @@ internal sealed class RunningRegistry : IAsyncDisposable
 
     public string Address { get; }
 
-    public IServiceProvider Services => app.Services;
-
     public RegistryClient Client { get; }
 
     public GrpcChannel Channel => channel;

@@ -1,6 +1,6 @@
 namespace Fleet.Benchmarks.Rollouts;
 
-/// <summary>What is often done instead: a one-sided test of two proportions at 5 %, looked at after every request.</summary>
+/// <summary>What is often done instead: a one-sided test of two proportions at 5 %, looked at after every canary request.</summary>
 internal sealed class PeekedZTest(double limit)
 {
     private const double Critical = 1.6449; // one-sided, 5 %
@@ -26,7 +26,7 @@ internal sealed class PeekedZTest(double limit)
             stableErrors += error ? 1 : 0;
         }
 
-        if (!Aborted && canary >= FirstLook && stable >= FirstLook)
+        if (ofCanary && !Aborted && canary >= FirstLook && stable >= FirstLook)
         {
             double p = canaryErrors / canary;
             double q = stableErrors / stable;

@@ -70,7 +70,7 @@ internal sealed class SimulatedRollout(Scenario scenario, RolloutPlan plan, ulon
     // True when it failed.
     private bool Observe(bool ofCanary)
     {
-        bool outage = Math.Abs((now % Hour) - (Hour / 2)) < scenario.Outages * Hour / 2;
+        bool outage = scenario.Outages > 0 && Math.Abs((now % Hour) - (Hour / 2)) < scenario.Outages * Hour / 2;
         double own = ofCanary ? scenario.CanaryErrors : scenario.StableErrors;
         bool failed = dice.Hits(outage ? OutageErrors : own);
         canaryRequests += ofCanary ? 1 : 0;

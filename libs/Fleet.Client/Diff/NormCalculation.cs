@@ -35,11 +35,12 @@ internal static class NormCalculation
     {
         for (int i = 0; i < a.Length; i++)
         {
-            double difference = b[i] - a[i];
-            if (double.IsFinite(difference))
+            double square = a[i] * a[i];
+            double difference = (b[i] - a[i]) * (b[i] - a[i]);
+            if (double.IsFinite(square + difference))
             {
-                squares += a[i] * a[i];
-                differences += difference * difference;
+                squares += square;
+                differences += difference;
             }
             else
             {

@@ -13,7 +13,7 @@ public sealed record HubOptions
     public int FilesAtATime { get; init; } = 4;
 
     /// <summary>Tries of a request that failed without a reason of its own.</summary>
-    public int Attempts { get; init; } = 6;
+    public int Attempts { get; init; } = 5;
 
     /// <summary>Wait before the second try; it doubles with each.</summary>
     public TimeSpan FirstWait { get; init; } = TimeSpan.FromMilliseconds(500);

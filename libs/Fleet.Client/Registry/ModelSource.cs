@@ -73,12 +73,13 @@ internal sealed partial class ModelSource(Action<string> notice)
 
     private void AddFolder(string folder)
     {
+        var bounds = new LinkBounds(folder);
         foreach (string file in VisibleFiles(folder))
         {
             string name = Path.GetFileName(file);
             if (name == IndexFile || name.StartsWith("README", StringComparison.Ordinal) || name.StartsWith("LICENSE", StringComparison.Ordinal))
             {
-                Add(name, file);
+                Add(name, file, bounds);
             }
             else
             {
@@ -92,7 +93,7 @@ internal sealed partial class ModelSource(Action<string> notice)
             string name = Path.GetFileName(component);
             if (components.Contains(name))
             {
-                AddComponent(name, component);
+                AddComponent(name, component, bounds);
             }
             else if (name[0] != '.')
             {
@@ -109,7 +110,7 @@ internal sealed partial class ModelSource(Action<string> notice)
         }
 
         string name = Path.GetFileName(path);
-        Add(PlainName().IsMatch(name) ? name : "model.safetensors", path);
+        Add(PlainName().IsMatch(name) ? name : "model.safetensors", path, bounds: null); // named by the one who pushes, link or not
         if (LoraFile.IsLora(SafetensorsHeader.Read(path)))
         {
             return; // an adapter is complete in itself
@@ -128,7 +129,7 @@ internal sealed partial class ModelSource(Action<string> notice)
             string folder = FolderOf((component, file), configFolders)!;
             foreach (string taken in VisibleFiles(folder).Where(taken => HasExtension(taken, TakenExtensions) && !IsWeights(taken)))
             {
-                Add($"{component}/{Path.GetFileName(taken)}", taken);
+                Add($"{component}/{Path.GetFileName(taken)}", taken, new LinkBounds(Path.GetDirectoryName(folder)!));
             }
         }
     }
@@ -137,7 +138,7 @@ internal sealed partial class ModelSource(Action<string> notice)
         configFolders.Select(config => Path.Combine(config, part.Component))
             .FirstOrDefault(candidate => File.Exists(Path.Combine(candidate, part.File)));
 
-    private void AddComponent(string name, string folder)
+    private void AddComponent(string name, string folder, LinkBounds bounds)
     {
         var present = VisibleFiles(folder).ToList();
         bool hasPlainWeights = present.Any(file => IsWeights(file) && !IsVariant(file));
@@ -162,12 +163,12 @@ internal sealed partial class ModelSource(Action<string> notice)
             }
             else
             {
-                Add($"{name}/{Path.GetFileName(file)}", file);
+                Add($"{name}/{Path.GetFileName(file)}", file, bounds);
             }
         }
     }
 
-    private void Add(string path, string fullPath)
+    private void Add(string path, string fullPath, LinkBounds? bounds)
     {
         // The Hugging Face cache keeps its files as links; a link to anything but a file is no part of a model.
         if (File.ResolveLinkTarget(fullPath, returnFinalTarget: true) is { Exists: false })
@@ -175,6 +176,7 @@ internal sealed partial class ModelSource(Action<string> notice)
             throw new ModelSourceException(fullPath, "is a link to something that is not a file");
         }
 
+        bounds?.Require(fullPath);
         if (path.Length > ManifestForm.MaxPathLength)
         {
             throw new ModelSourceException(fullPath, $"has a name too long for a version, where {ManifestForm.MaxPathLength} characters fit");

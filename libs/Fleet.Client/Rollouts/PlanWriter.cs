@@ -24,9 +24,10 @@ internal static class PlanWriter
     {
         if (field.IsMap)
         {
+            var map = (IDictionary)value;
             var valueField = field.MessageType.FindFieldByNumber(2);
-            return new YamlMappingNode(((IDictionary)value).Cast<DictionaryEntry>().OrderBy(entry => (string)entry.Key, StringComparer.Ordinal)
-                .Select(entry => KeyValuePair.Create<YamlNode, YamlNode>((string)entry.Key, PlanScalars.Text(valueField, entry.Value!))));
+            return new YamlMappingNode(map.Keys.Cast<string>().Order(StringComparer.Ordinal)
+                .Select(key => KeyValuePair.Create<YamlNode, YamlNode>(key, PlanScalars.Text(valueField, map[key]!))));
         }
 
         return field.IsRepeated ? new YamlSequenceNode(((IList)value).Cast<object>().Select(item => Single(field, item))) : Single(field, value);

@@ -24,6 +24,7 @@ internal sealed class GenerationPlanner(SchedulerCatalog schedulers)
         GenerationParameters parameters, Version version, StageCalls calls, CancellationToken cancellationToken)
     {
         var traits = version.Traits ?? new VersionTraits();
+        RequirePipeline(version, traits);
         var scheduler = await calls.RunAsync(
             "denoiser", _ => schedulers.FindAsync(parameters.Scheduler, traits.Scheduler, cancellationToken), cancellationToken);
         CheckClipSkip(parameters, version, traits);
@@ -64,6 +65,15 @@ internal sealed class GenerationPlanner(SchedulerCatalog schedulers)
 
         var output = new ImageOutput { Format = ImageFormat.Png, Text = { RecipeRecords.For(recipe, SamplerNames.Sampler(scheduler?.Name ?? traits.Scheduler)) } };
         return new GenerationPlan(parameters, recipe, scale, output);
+    }
+
+    private static void RequirePipeline(Version version, VersionTraits traits)
+    {
+        if (traits.Kind is not ("" or "pipeline"))
+        {
+            throw new InvalidRequestException(
+                "model", version.Model, $"name a model that makes pictures; version {version.Digest} of this one is of kind '{traits.Kind}'");
+        }
     }
 
     private static int Size(string field, int? asked, VersionTraits traits, int scale)

@@ -19,7 +19,7 @@ internal enum Blame
     /// <summary>The version, unless another one cannot be reached either.</summary>
     Outage,
 
-    /// <summary>The request, unless another version serves it.</summary>
+    /// <summary>The request, its deadline included, unless another version serves it.</summary>
     Request,
 
     /// <summary>Nobody yet: it worked, and not fast enough for its part of the deadline. Its pace is what counts.</summary>
@@ -59,7 +59,7 @@ internal sealed record RunFault(Fault Fault, Blame Blame, string Detail)
             StatusCode.Internal or StatusCode.Unknown or StatusCode.Unimplemented or StatusCode.DataLoss => (Fault.Error, Blame.Version),
             StatusCode.Unavailable => (Fault.Crash, Blame.Outage),
             StatusCode.DeadlineExceeded when run.Denoising is { Joined: true } => (Fault.None, Blame.Pace),
-            StatusCode.DeadlineExceeded => (Fault.Crash, Blame.Outage),
+            StatusCode.DeadlineExceeded => (Fault.Crash, Blame.Request), // its deadline may be too short for any version
             StatusCode.ResourceExhausted or StatusCode.Cancelled => (Fault.None, Blame.Load),
             _ => (Fault.Error, Blame.Request),
         };

@@ -30,6 +30,9 @@ internal static class AuditActions
     /// <summary>Of a namespace; details: bytes, 0 for no limit.</summary>
     public const string SetQuota = "quota.set";
 
+    /// <summary>Of the store; details: blobs, bytes.</summary>
+    public const string CollectBlobs = "blobs.collect";
+
     /// <summary>Detail: bytes of all files of a version.</summary>
     public const string Size = "size";
 

@@ -1,14 +1,18 @@
 using System.Data.Common;
+using System.Globalization;
 using Dapper;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Hosting;
+using Fleet.Registry.Access;
+using Fleet.Registry.Audit;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Storage;
 
 namespace Fleet.Registry.Upkeep;
 
 /// <summary>Frees blobs that no version refers to and that no running push or pull needs; docs/decisions/0010 says why it is safe.</summary>
-internal sealed class GarbageCollector(RegistryDatabase database, BlobStore blobs, UploadFolder uploads, BlobPins pins, TimeProvider time)
+internal sealed class GarbageCollector(
+    RegistryDatabase database, BlobStore blobs, UploadFolder uploads, BlobPins pins, AuditLog audit, TimeProvider time)
 {
     private const int BatchSize = 250;
 
@@ -16,11 +20,20 @@ internal sealed class GarbageCollector(RegistryDatabase database, BlobStore blob
     private static readonly TimeSpan MaxBatchTime = TimeSpan.FromSeconds(10);
 
     /// <summary>Frees blobs, and uploads that nobody has written to for <paramref name="uploadAge"/>; or says what would be freed.</summary>
-    public async Task<CollectGarbageResponse> CollectAsync(bool dryRun, TimeSpan uploadAge, CancellationToken cancellationToken)
+    public async Task<CollectGarbageResponse> CollectAsync(bool dryRun, TimeSpan uploadAge, Actor actor, CancellationToken cancellationToken)
     {
         var unreferenced = await FindUnreferencedAsync(cancellationToken);
         var result = await FreeAsync(unreferenced, dryRun, cancellationToken);
         (result.Uploads, result.UploadBytes) = uploads.Collect(time.GetUtcNow() - uploadAge, dryRun);
+        if (!dryRun)
+        {
+            _ = await database.WriteAsync(transaction => audit.AppendAsync(transaction, actor, AuditActions.CollectBlobs, "", "", new Dictionary<string, string>
+            {
+                ["blobs"] = result.Blobs.ToString(CultureInfo.InvariantCulture),
+                ["bytes"] = result.BlobBytes.ToString(CultureInfo.InvariantCulture),
+            }), cancellationToken);
+        }
+
         return result;
     }
 

@@ -46,7 +46,7 @@ internal sealed class DecoderPeer : Fleet.Contracts.Decoder.V1.Decoder.DecoderBa
         var latents = new List<TensorBytes>();
         while (await requests.MoveNext())
         {
-            files.Write(requests.Current.Frame?.Data.Span ?? []);
+            files.Write(requests.Current.Frame is { } frame ? frame.Data.Span : []);
             if (requests.Current.Tensor is { } chunk && assembler.Add(chunk) is { } tensor)
             {
                 latents.Add(tensor);

@@ -1,3 +1,4 @@
+using Fleet.Client;
 using Fleet.Contracts;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Generation.V1;
@@ -64,7 +65,7 @@ public class RescueTests
         await using var rollout = await RolloutFleet.StartAsync(percent: 100);
         FailCanary(rollout, Moment.Step, number: 1, StatusCode.Internal);
 
-        await rollout.Fleet.GenerateAsync(new Client.GenerationRequest { Prompt = "a fox", Steps = 1, InitImage = new byte[] { 1, 2, 3 } });
+        await rollout.Fleet.GenerateAsync(new GenerationRequest { Prompt = "a fox", Steps = 1, InitImage = new byte[] { 1, 2, 3 } });
 
         rollout.Fleet.Decoder.Requests.Select(request => request.Start.Version).Should().Equal(RegistryPeer.CanaryDigest, RegistryPeer.Digest);
         rollout.Fleet.Decoder.Requests.Should().AllSatisfy(request => request.Files.Should().Equal(1, 2, 3));
@@ -175,9 +176,8 @@ public class RescueTests
             ? Task.Delay(Timeout.Infinite, happening.Context.CancellationToken)
             : Task.CompletedTask;
         var deadline = DateTime.UtcNow.AddSeconds(10);
-        using var call = rollout.Fleet.Call(Fox, deadline);
 
-        var seen = new Seen(await call.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).ToListAsync());
+        var seen = await rollout.RunAsync(Fox, deadline);
 
         DateTime.UtcNow.Should().BeBefore(deadline);
         seen.Version.Should().Be(RegistryPeer.Digest);

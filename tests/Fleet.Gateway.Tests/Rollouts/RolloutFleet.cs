@@ -3,6 +3,7 @@ using Fleet.Contracts.Generation.V1;
 using Fleet.Contracts.Registry.V1;
 using Fleet.Gateway.Rollouts;
 using Fleet.Gateway.Tests.Peers;
+using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Fleet.Gateway.Tests.Rollouts;
@@ -12,11 +13,13 @@ internal sealed class RolloutFleet : IAsyncDisposable
 {
     public const string Rollout = "ro-abc123def456";
 
+    private readonly string registryAddress;
     private PeerHost registry;
 
     private RolloutFleet(TestFleet fleet, PeerHost registry, TrafficPeer traffic)
     {
         (Fleet, this.registry, Traffic) = (fleet, registry, traffic);
+        registryAddress = registry.Address;
         fleet.Denoiser.QueuePosition = 0;
     }
 
@@ -67,9 +70,13 @@ internal sealed class RolloutFleet : IAsyncDisposable
 
     public ValueTask StopRegistryAsync() => registry.DisposeAsync();
 
-    public async Task StartRegistryAsync() => registry = await PeerHost.StartAsync(new RegistryPeer(), Traffic, registry.Address);
+    public async Task StartRegistryAsync() => registry = await PeerHost.StartAsync(new RegistryPeer(), Traffic, registryAddress);
 
-    public async Task<Seen> RunAsync(GenerateStart start) => new(await Fleet.RunAsync(start));
+    public async Task<Seen> RunAsync(GenerateStart start, DateTime? deadline = null, Metadata? headers = null)
+    {
+        using var call = Fleet.Call(start, deadline, headers);
+        return new Seen(await call.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).ToListAsync());
+    }
 
     // What the caller gets when it asks for a version by its digest, past any rollout.
     public async Task<byte[]> DirectFileAsync(GenerateStart start, string version) =>

@@ -1,3 +1,4 @@
+using Fleet.Client;
 using Fleet.Contracts.Decoder.V1;
 using Fleet.Contracts.Generation.V1;
 using Fleet.Contracts.Registry.V1;
@@ -22,7 +23,12 @@ public class ShadowTests
         var pair = await rollout.Traffic.NextPairAsync();
         pair.Should().BeEquivalentTo(new
         {
-            RequestId = "job-1", seen.Events[^1].Receipt.Recipe.Seed, Width = 128, Height = 64, Steps = 3, StableAnswered = percent == 0,
+            RequestId = "job-1",
+            seen.Events[^1].Receipt.Recipe.Seed,
+            Width = 128,
+            Height = 64,
+            Steps = 3,
+            StableAnswered = percent == 0,
             Distance = new { PsnrDb = 20.0, Ssim = 0.5, LatentRmse = 0.25, Identical = false },
         });
         (pair.StableThumbnail[0], pair.CanaryThumbnail[0]).Should().Be(((byte)1, (byte)2));
@@ -141,7 +147,7 @@ public class ShadowTests
     {
         await using var rollout = await RolloutFleet.StartAsync(percent: 0, shadowPercent: 100);
 
-        await rollout.Fleet.GenerateAsync(new Client.GenerationRequest { Prompt = "a fox", Steps = 1, InitImage = new byte[] { 1 } });
+        await rollout.Fleet.GenerateAsync(new GenerationRequest { Prompt = "a fox", Steps = 1, InitImage = new byte[] { 1 } });
         await rollout.RunAsync(new GenerateStart(Fox) { RequestId = "job-2" });
 
         (await rollout.Traffic.NextPairAsync()).RequestId.Should().Be("job-2");

@@ -1,3 +1,4 @@
+using Fleet.Client;
 using Fleet.Contracts.Generation.V1;
 using Fleet.Gateway.Rollouts;
 using Fleet.Gateway.Tests.Peers;
@@ -37,7 +38,7 @@ public class SplitTests
     {
         await using var rollout = await RolloutFleet.StartAsync(percent: 100);
 
-        await rollout.Fleet.GenerateAsync(new Client.GenerationRequest { Prompt = "a fox", Steps = 1, InitImage = new byte[] { 1 } });
+        await rollout.Fleet.GenerateAsync(new GenerationRequest { Prompt = "a fox", Steps = 1, InitImage = new byte[] { 1 } });
 
         rollout.Fleet.Encoder.Requests.Single().Version.Should().Be(RegistryPeer.CanaryDigest);
         rollout.Fleet.Decoder.Requests.Single().Start.Version.Should().Be(RegistryPeer.CanaryDigest);
@@ -66,9 +67,7 @@ public class SplitTests
         await using var rollout = await RolloutFleet.StartAsync(percent);
 
         var byField = await rollout.RunAsync(new GenerateStart(Fox) { VersionPin = pin });
-        using var call = rollout.Fleet.Raw.Generate(new Metadata { { "fleet-version-pin", pin } });
-        await call.RequestStream.WriteAsync(new GenerateRequest { Start = new GenerateStart(Fox) }, TestContext.Current.CancellationToken);
-        var byMetadata = new Seen(await call.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).ToListAsync());
+        var byMetadata = await rollout.RunAsync(Fox, headers: new Metadata { { "fleet-version-pin", pin } });
 
         string expected = pin is "stable" ? RegistryPeer.Digest : RegistryPeer.CanaryDigest;
         byField.Version.Should().Be(expected);

@@ -26,7 +26,7 @@ public sealed class WholeRolloutTests(WholeFleet fleet) : IClassFixture<WholeFle
         var canary = await PushAsync("same", model => model.Set("scheduler/scheduler_config.json", "_comment", "the same numbers"));
         using var client = await StartGatewayAsync(canary, percent: 0, shadowPercent: 100);
 
-        await client.GenerateAsync(Fox, TestContext.Current.CancellationToken).ToListAsync();
+        await GenerateAsync(client, Fox);
 
         var pair = await traffic.NextPairAsync();
         pair.Distance.Should().BeEquivalentTo(new { Identical = true, PsnrDb = 100.0, Ssim = 1.0, LatentRmse = 0.0 });
@@ -39,7 +39,7 @@ public sealed class WholeRolloutTests(WholeFleet fleet) : IClassFixture<WholeFle
         var canary = await PushAsync("vae", model => model.ChangeNumbers(ModelFolder.Vae, name => name == "decoder.conv_out.bias", value => value + 0.3f));
         using var client = await StartGatewayAsync(canary, percent: 0, shadowPercent: 100);
 
-        await client.GenerateAsync(Fox, TestContext.Current.CancellationToken).ToListAsync();
+        await GenerateAsync(client, Fox);
 
         var distance = (await traffic.NextPairAsync()).Distance;
         distance.Should().BeEquivalentTo(new { Identical = false, LatentRmse = 0.0 });
@@ -52,9 +52,9 @@ public sealed class WholeRolloutTests(WholeFleet fleet) : IClassFixture<WholeFle
     {
         var canary = await PushAsync("nan", model => model.ChangeNumbers(ModelFolder.Unet, name => name == "conv_out.bias", _ => 3e38f));
         using var client = await StartGatewayAsync(canary, percent: 100, shadowPercent: 0);
-        var direct = await client.GenerateAsync(Fox with { VersionPin = "stable" }, TestContext.Current.CancellationToken).ToListAsync();
+        var direct = await GenerateAsync(client, Fox with { VersionPin = "stable" });
 
-        var rescued = await client.GenerateAsync(Fox, TestContext.Current.CancellationToken).ToListAsync();
+        var rescued = await GenerateAsync(client, Fox);
 
         rescued.OfType<ImageReceived>().Single().FileSha256.Should().Be(direct.OfType<ImageReceived>().Single().FileSha256);
         rescued.OfType<GenerationAccepted>().Last().Version.Should().Be(stable.Digest);
@@ -72,6 +72,9 @@ public sealed class WholeRolloutTests(WholeFleet fleet) : IClassFixture<WholeFle
         folder.Dispose();
     }
 
+    private static async Task<List<GenerationEvent>> GenerateAsync(FleetClient client, GenerationRequest request) =>
+        await client.GenerateAsync(request, TestContext.Current.CancellationToken).ToListAsync();
+
     private async Task<Version> PushAsync(string name, Action<ModelFolder> change)
     {
         var model = new ModelFolder(folder[name]);
@@ -84,7 +87,12 @@ public sealed class WholeRolloutTests(WholeFleet fleet) : IClassFixture<WholeFle
     {
         traffic.Set(new ModelTraffic
         {
-            Model = "rolled", Rollout = RolloutFleet.Rollout, Stable = stable, Canary = canary, Percent = percent, ShadowPercent = shadowPercent,
+            Model = "rolled",
+            Rollout = RolloutFleet.Rollout,
+            Stable = stable,
+            Canary = canary,
+            Percent = percent,
+            ShadowPercent = shadowPercent,
         });
         var registry = await PeerHost.StartAsync(new RegistryPeer(), traffic);
         services.Add(registry);

@@ -114,19 +114,50 @@ public sealed class PushAndPullTests : RegistryTest
     }
 
     [Fact]
-    public async Task Push_OfAFolderOfLinks_SendsWhatTheyPointTo()
+    public async Task Push_OfASnapshotInTheHuggingFaceCache_SendsTheBlobsBesideIt()
     {
         string target = Golden("models", "sd1");
+        Directory.CreateDirectory(Folder["cache", "blobs"]);
         foreach (string file in Directory.EnumerateFiles(target, "*", SearchOption.AllDirectories))
         {
-            string link = Folder["links", Path.GetRelativePath(target, file)];
+            string blob = Folder["cache", "blobs", Guid.NewGuid().ToString("N")];
+            string link = Folder["cache", "snapshots", "main", Path.GetRelativePath(target, file)];
+            File.Copy(file, blob);
             Directory.CreateDirectory(Path.GetDirectoryName(link)!);
-            File.CreateSymbolicLink(link, file);
+            File.CreateSymbolicLink(link, Path.GetRelativePath(Path.GetDirectoryName(link)!, blob));
         }
 
-        var linked = await PushAsync(Folder["links"]);
+        var linked = await PushAsync(Folder["cache", "snapshots", "main"]);
 
         linked.Version.Digest.Should().Be((await PushAsync(target)).Version.Digest);
+    }
+
+    [Theory]
+    [InlineData("vae/config.json")]
+    [InlineData("vae")]
+    public async Task Push_OfALinkThatLeavesTheFolder_IsRefusedByName(string path)
+    {
+        var model = new ModelFolder(Folder["model"]);
+        Directory.Move(model["vae"], Folder["elsewhere"]);
+        string target = path == "vae" ? Folder["elsewhere"] : Folder["elsewhere", "config.json"];
+        Directory.CreateDirectory(Path.GetDirectoryName(model[path])!);
+        File.CreateSymbolicLink(model[path], target);
+
+        var push = () => PushAsync(model.FullPath);
+
+        await push.Should().ThrowAsync<ModelSourceException>().WithMessage("*vae/*: is a link that leaves the model's folder, to *elsewhere/*");
+    }
+
+    [Fact]
+    public async Task Push_OfALinkInsideTheFolder_SendsWhatItPointsTo()
+    {
+        var model = new ModelFolder(Folder["model"]);
+        File.Move(model["vae/config.json"], model["notes.json"]);
+        File.CreateSymbolicLink(model["vae/config.json"], "../notes.json");
+
+        var linked = await PushAsync(model.FullPath);
+
+        linked.Version.Digest.Should().Be((await PushAsync(Golden("models", "sd1"))).Version.Digest);
     }
 
     [Fact]

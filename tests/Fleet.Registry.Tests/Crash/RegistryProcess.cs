@@ -26,6 +26,7 @@ internal sealed class RegistryProcess(string dataPath) : IAsyncDisposable
             [dll, $"--urls={Address}", $"--Registry:DataPath={dataPath}", "--Logging:LogLevel:Default=Error", "--Logging:LogLevel:Fleet=None"]);
         if (OneWorker)
         {
+            start.Environment["DOTNET_ThreadPool_ForceMinWorkerThreads"] = "1"; // the most is never below the least
             start.Environment["DOTNET_ThreadPool_ForceMaxWorkerThreads"] = "1";
         }
 

@@ -10,7 +10,7 @@ public sealed class ReplicaTests() : RegistryTest(TestDatabase.Postgres)
     [Fact]
     public async Task SetAlias_ByAHundredOnTwoReplicasExpectingTheSame_LetsOneWin()
     {
-        await using var other = await StartAsync();
+        await using var other = await StartReplicaAsync();
         string first = (await PushAsync(Golden("models", "sd1"), "tiny", "live")).Version.Digest;
         string second = (await PushAsync(new ModelFolder(Folder["changed"]).ChangeTensor(ModelFolder.Unet, 0).FullPath)).Version.Digest;
 
@@ -35,7 +35,7 @@ public sealed class ReplicaTests() : RegistryTest(TestDatabase.Postgres)
     [Fact]
     public async Task Writes_OnTwoReplicasAtOnce_MakeOneChain()
     {
-        await using var other = await StartAsync();
+        await using var other = await StartReplicaAsync();
 
         await Task.WhenAll(Enumerable.Range(1, 60).Select(async i =>
             await (i % 2 == 0 ? Rpc : other.Rpc).SetQuotaAsync(new SetQuotaRequest { Namespace = $"n{i}", Bytes = i }, cancellationToken: Cancellation)));

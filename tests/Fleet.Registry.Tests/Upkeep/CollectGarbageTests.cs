@@ -1,6 +1,6 @@
-using Dapper;
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Access;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Storage;
@@ -33,6 +33,7 @@ public abstract class CollectGarbageTests(BlobPlace place) : RegistryTest(place:
 
         collected.Should().Be(new CollectGarbageResponse { Blobs = 1, BlobBytes = 1000 });
         File.Exists(BlobPath(Digest)).Should().BeFalse();
+        (await LastEntryAsync()).Should().Match<AuditEntry>(entry => entry.Action == "blobs.collect" && entry.Details["bytes"] == "1000");
         await Client.PullAsync(pushed.Version.Digest, Folder["pulled"], cancellationToken: Cancellation);
     }
 
@@ -73,7 +74,7 @@ public abstract class CollectGarbageTests(BlobPlace place) : RegistryTest(place:
         await using var replica = await StartReplicaAsync();
         var during = await CollectAsync(replica);
         await Rpc.PublishAsync(new PublishRequest { Model = "again", Manifest = manifest, PushId = "p" }, cancellationToken: Cancellation);
-        await DeleteAsync(ManifestForm.DigestOf(manifest).Version);
+        await DeleteAsync(ManifestForm.DigestOf(manifest).Version, model: "again");
         var after = await CollectAsync(replica);
 
         missing.Sha256.Should().BeEmpty();
@@ -202,8 +203,14 @@ public abstract class CollectGarbageTests(BlobPlace place) : RegistryTest(place:
         return manifest;
     }
 
-    private Task<int> DeleteAsync(string version) => Database.WriteAsync(transaction => transaction.Connection!.ExecuteAsync(
-        "DELETE FROM versions WHERE digest = @Hex", new { Hex = version[Digest.VersionPrefix.Length..] }, transaction), Cancellation);
+    private async Task<AuditEntry> LastEntryAsync()
+    {
+        var request = new ListEntriesRequest { NewestFirst = true, PageSize = 1 };
+        return (await new Contracts.Registry.V1.Audit.AuditClient(Running.Channel).ListEntriesAsync(request, cancellationToken: Cancellation)).Entries[0];
+    }
+
+    private async Task DeleteAsync(string version, string model = "tiny") =>
+        await Rpc.DeleteVersionAsync(new DeleteVersionRequest { Model = model, Version = version }, cancellationToken: Cancellation);
 
     private async Task<CollectGarbageResponse> CollectAsync(RunningRegistry? replica = null, bool dryRun = false) =>
         await (replica ?? Running).Rpc.CollectGarbageAsync(new CollectGarbageRequest { DryRun = dryRun }, cancellationToken: Cancellation);
@@ -212,6 +219,6 @@ public abstract class CollectGarbageTests(BlobPlace place) : RegistryTest(place:
     {
         var services = Running.Services;
         var collector = ActivatorUtilities.CreateInstance<GarbageCollector>(services, pins, time);
-        return collector.CollectAsync(dryRun: false, TimeSpan.FromDays(1), Cancellation);
+        return collector.CollectAsync(dryRun: false, TimeSpan.FromDays(1), Actor.Anonymous, Cancellation);
     }
 }

@@ -91,12 +91,4 @@ public sealed class BucketTests() : RegistryTest(place: BlobPlace.Bucket)
     }
 
     private Task StoreAsync() => UploadAsync([Start(Digest, Large), .. content.Chunk(262_144).Select(chunk => Data(chunk))]);
-
-    private static async Task<RpcException> ShouldFailAsync(Func<Task> call, StatusCode code, string detail)
-    {
-        var failure = (await call.Should().ThrowAsync<RpcException>()).Which;
-        failure.StatusCode.Should().Be(code);
-        failure.Status.Detail.Should().Match(detail);
-        return failure;
-    }
 }
