@@ -108,7 +108,7 @@ public sealed class ComparePicturesTests(StageFleet fleet)
     {
         var decoder = fleet.Open(await fleet.StartStageAsync(Fleet.Decoder.DecoderHost.Create, "--Decoder:MaxComparisons=1"));
         byte[] file = PngWriter.Write(TestPictures.Quarters(32, 32), []);
-        using var first = new Contracts.Decoder.V1.Decoder.DecoderClient(decoder).ComparePictures();
+        using var first = new Contracts.Decoder.V1.Decoder.DecoderClient(decoder).ComparePictures(cancellationToken: TestContext.Current.CancellationToken);
         RpcException? refusal = null;
 
         // The first call has its place once a second one is refused; sending start alone does not say when.
