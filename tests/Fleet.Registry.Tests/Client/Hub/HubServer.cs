@@ -98,7 +98,8 @@ internal sealed class HubServer : IAsyncDisposable
             return;
         }
 
-        if ((string?)context.Request.RouteValues["revision"] is "main" or "refs/pr/1" or Commit)
+        string revision = Uri.UnescapeDataString((string)context.Request.RouteValues["revision"]!); // its slashes come escaped
+        if (revision is "main" or "refs/pr/1" or Commit)
         {
             await context.Response.WriteAsJsonAsync(new { id = "studio/fox", sha = Commit });
         }
