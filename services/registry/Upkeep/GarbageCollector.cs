@@ -98,9 +98,17 @@ internal sealed class GarbageCollector(
 
     private static async Task<HashSet<string>> ReadReferencedAsync(DbConnection connection, DbTransaction? transaction, StoredBlob[] batch)
     {
+        // A list of its own for each number of blobs: "IN @Blobs" means something else to PostgreSQL's driver than to SQLite's.
+        var parameters = new DynamicParameters();
+        for (int i = 0; i < batch.Length; i++)
+        {
+            parameters.Add($"b{i}", batch[i].Digest.Hex);
+        }
+
+        string list = string.Join(", ", batch.Select((_, i) => $"@b{i}"));
         var hex = await connection.QueryAsync<string>(
-            "SELECT DISTINCT blob FROM manifest_blobs JOIN versions ON versions.digest = manifest_blobs.manifest WHERE blob IN @Blobs",
-            new { Blobs = batch.Select(blob => blob.Digest.Hex) }, transaction);
+            $"SELECT DISTINCT blob FROM manifest_blobs JOIN versions ON versions.digest = manifest_blobs.manifest WHERE blob IN ({list})",
+            parameters, transaction);
         return [.. hex];
     }
 }

@@ -4,6 +4,7 @@ using Fleet.Registry.Access;
 using Fleet.Registry.Blobs;
 using Fleet.Registry.Catalog;
 using Fleet.Registry.Storage;
+using Fleet.Registry.Tests.Storage;
 using Fleet.Registry.Upkeep;
 using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,11 +12,13 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Fleet.Registry.Tests.Upkeep;
 
-public sealed class CollectGarbageInFolderTests() : CollectGarbageTests(BlobPlace.Folder);
+public sealed class CollectGarbageInFolderTests() : CollectGarbageTests(TestDatabase.Sqlite, BlobPlace.Folder);
 
-public sealed class CollectGarbageInBucketTests() : CollectGarbageTests(BlobPlace.Bucket);
+public sealed class CollectGarbageInBucketTests() : CollectGarbageTests(TestDatabase.Sqlite, BlobPlace.Bucket);
 
-public abstract class CollectGarbageTests(BlobPlace place) : RegistryTest(place: place)
+public sealed class CollectGarbageOnPostgresTests() : CollectGarbageTests(TestDatabase.Postgres, BlobPlace.Folder);
+
+public abstract class CollectGarbageTests(TestDatabase kind, BlobPlace place) : RegistryTest(kind, place)
 {
     private readonly byte[] content = RandomBytes(1000);
 

@@ -1,14 +1,17 @@
 using Fleet.Contracts.Registry;
 using Fleet.Contracts.Registry.V1;
+using Fleet.Registry.Tests.Storage;
 using Grpc.Core;
 
 namespace Fleet.Registry.Tests.Upkeep;
 
-public sealed class VerifyBlobsInFolderTests() : VerifyBlobsTests(BlobPlace.Folder);
+public sealed class VerifyBlobsInFolderTests() : VerifyBlobsTests(TestDatabase.Sqlite, BlobPlace.Folder);
 
-public sealed class VerifyBlobsInBucketTests() : VerifyBlobsTests(BlobPlace.Bucket);
+public sealed class VerifyBlobsInBucketTests() : VerifyBlobsTests(TestDatabase.Sqlite, BlobPlace.Bucket);
 
-public abstract class VerifyBlobsTests(BlobPlace place) : RegistryTest(place: place)
+public sealed class VerifyBlobsOnPostgresTests() : VerifyBlobsTests(TestDatabase.Postgres, BlobPlace.Folder);
+
+public abstract class VerifyBlobsTests(TestDatabase kind, BlobPlace place) : RegistryTest(kind, place)
 {
     [Fact]
     public async Task VerifyBlobs_OfAnIntactStore_ReadsEveryByte()
