@@ -31,6 +31,7 @@ public sealed class RandomEventTests() : RolloutTest(TestDatabase.Sqlite)
             ends.Add(await EndAsync(rollout));
         }
 
+        (await Registry.Audit.VerifyLogAsync(new VerifyLogRequest(), cancellationToken: Cancellation)).Faults.Should().BeEmpty();
         ends.Should().Contain([RolloutState.Promoted, RolloutState.RolledBack]);
     }
 

@@ -101,6 +101,11 @@ public abstract class RolloutLifeTests(TestDatabase database) : RolloutTest(data
         ended.EndedAt.Should().NotBeNull();
         ended.Verdicts[^1].Should().Match<Verdict>(verdict => verdict.Actor == "anonymous" && verdict.Reason == "it is fine");
         (await StableAliasAsync()).Should().Be(Canary);
+        var log = await Registry.Audit.ListEntriesAsync(new ListEntriesRequest { Model = Model, PageSize = 1000 }, cancellationToken: Cancellation);
+        log.Entries.Where(entry => entry.Subject == rollout.Id || entry.Actor == $"rollout {rollout.Id}").Select(entry => $"{entry.Actor}: {entry.Action}")
+            .Should().Equal(
+                "anonymous: rollout.start", $"rollout {rollout.Id}: rollout.step", "anonymous: rollout.promote",
+                $"rollout {rollout.Id}: rollout.promoted", $"rollout {rollout.Id}: alias.set");
     }
 
     [Fact]

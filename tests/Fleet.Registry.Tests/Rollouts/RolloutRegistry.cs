@@ -20,6 +20,7 @@ internal sealed class RolloutRegistry : IAsyncDisposable
         Rollouts = new V1.Rollouts.RolloutsClient(Channel);
         Traffic = new V1.Traffic.TrafficClient(Channel);
         Rpc = new V1.Registry.RegistryClient(Channel);
+        Audit = new V1.Audit.AuditClient(Channel);
     }
 
     public GrpcChannel Channel { get; }
@@ -31,6 +32,8 @@ internal sealed class RolloutRegistry : IAsyncDisposable
     public V1.Traffic.TrafficClient Traffic { get; }
 
     public V1.Registry.RegistryClient Rpc { get; }
+
+    public V1.Audit.AuditClient Audit { get; }
 
     public static async Task<RolloutRegistry> StartAsync(TimeProvider time, params string[] settings)
     {

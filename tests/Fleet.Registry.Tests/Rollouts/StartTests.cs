@@ -49,6 +49,31 @@ public abstract class StartTests(TestDatabase database) : RolloutTest(database)
     }
 
     [Fact]
+    public async Task Start_OfADeprecatedVersion_IsRefused()
+    {
+        var request = new DeprecateVersionRequest { Model = Model, Version = Canary, Reason = "it draws six fingers" };
+        await Registry.Rpc.DeprecateVersionAsync(request, cancellationToken: Cancellation);
+
+        (await ShouldFailAsync(() => BeginAsync(), StatusCode.FailedPrecondition)).Status.Detail
+            .Should().Be($"{Canary} is deprecated: it draws six fingers");
+    }
+
+    [Fact]
+    public async Task Delete_OfTheCanary_IsRefusedWhileTheRolloutRuns()
+    {
+        var rollout = await BeginAsync();
+        var request = new DeleteVersionRequest { Model = Model, Version = Canary };
+
+        (await ShouldFailAsync(async () => await Registry.Rpc.DeleteVersionAsync(request, cancellationToken: Cancellation), StatusCode.FailedPrecondition))
+            .Status.Detail.Should().Contain($"rollout {rollout.Id}");
+        await ControlAsync(rollout, RolloutAction.RollBack);
+        await PassAsync(seconds: 3);
+
+        await Registry.Rpc.DeleteVersionAsync(request, cancellationToken: Cancellation);
+        (await GetAsync(rollout.Id)).Canary.Should().Be(Canary);
+    }
+
+    [Fact]
     public async Task Start_WithFaultsInThePlan_NamesThem() =>
         (await ShouldFailAsync(() => BeginAsync(Plan(5, 5)), StatusCode.InvalidArgument)).Status.Detail
             .Should().Contain("steps[1].percent is 5; give more than the 5 of the step before");
