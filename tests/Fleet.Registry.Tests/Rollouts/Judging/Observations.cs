@@ -9,7 +9,7 @@ internal static class Observations
     /// <summary>The completed plan with one step, after <paramref name="change"/>.</summary>
     public static RolloutPlan Plan(Action<RolloutPlan>? change = null)
     {
-        var plan = new RolloutPlan { Steps = { new RolloutStep { Percent = 5 } }, Guards = new Guards(), Tests = new Fleet.Contracts.Registry.V1.Tests() };
+        var plan = new RolloutPlan { Steps = { new RolloutStep { Percent = 5 } }, Guards = new Guards(), Tests = new TestLimits() };
         change?.Invoke(plan);
         var (completed, faults) = PlanRules.Complete(plan);
         faults.Should().BeEmpty();

@@ -35,7 +35,7 @@ public sealed partial class PlanFileTests
                 new RolloutStep { Percent = 50 },
             },
             Guards = new Guards { MaxFailures = 0 },
-            Tests = new Fleet.Contracts.Registry.V1.Tests { MinMetrics = { ["clip-score"] = 0.3 } },
+            Tests = new TestLimits { MinMetrics = { ["clip-score"] = 0.3 } },
             Inconclusive = Inconclusive.RollBack,
         });
     }
@@ -44,7 +44,7 @@ public sealed partial class PlanFileTests
     public void Parse_OfWhatWriteWrote_IsTheSamePlan()
     {
         var given = new RolloutPlan { Kind = ChangeKind.MayDiffer, Steps = { new RolloutStep { Percent = 1.0 / 3, MinTime = TimeSpan.FromMilliseconds(1500).ToDuration() } } };
-        given.Tests = new Fleet.Contracts.Registry.V1.Tests { MinMetrics = { ["a: b #1"] = 1e-7, ["yes"] = -5 } };
+        given.Tests = new TestLimits { MinMetrics = { ["a: b #1"] = 1e-7, ["yes"] = -5 } };
         var plan = PlanRules.Complete(given).Plan;
 
         PlanFile.Parse(PlanFile.Write(plan)).Should().Be(plan);

@@ -17,7 +17,7 @@ public sealed class PlanRulesTests
         plan.Steps[0].MaxTime.ToTimeSpan().Should().Be(TimeSpan.FromHours(24));
         plan.Readiness.Should().Be(new Readiness { Percent = 100, MinReplicas = 1, Timeout = TimeSpan.FromMinutes(30).ToDuration() });
         plan.Guards.Should().Be(new Guards { MaxFailures = 1, MaxBlankPictures = 1, Window = 50 });
-        plan.Tests.Should().Be(new Fleet.Contracts.Registry.V1.Tests
+        plan.Tests.Should().Be(new TestLimits
         {
             Alpha = 0.05,
             Beta = 0.01,
@@ -87,7 +87,7 @@ public sealed class PlanRulesTests
     [MemberData(nameof(Faults), DisableDiscoveryEnumeration = true)]
     public void Complete_OfAFault_NamesFieldValueAndRemedy(string expected, Action<RolloutPlan> change)
     {
-        var plan = new RolloutPlan { Steps = { new RolloutStep { Percent = 5 } }, Tests = new Fleet.Contracts.Registry.V1.Tests() };
+        var plan = new RolloutPlan { Steps = { new RolloutStep { Percent = 5 } }, Tests = new TestLimits() };
         change(plan);
 
         PlanRules.Complete(plan).Faults.Should().ContainSingle().Which.Should().StartWith(expected).And.Contain("; give");
