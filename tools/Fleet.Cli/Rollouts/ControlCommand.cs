@@ -23,6 +23,7 @@ internal static class ControlCommand
             RolloutArguments.Rollout,
             Reason,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction((parsed, cancellation) => RunAsync(parsed, action, cancellation));
         return command;

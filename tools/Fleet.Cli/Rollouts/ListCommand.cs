@@ -23,6 +23,7 @@ internal static class ListCommand
             Model,
             Running,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;

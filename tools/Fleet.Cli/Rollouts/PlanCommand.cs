@@ -21,6 +21,7 @@ internal static class PlanCommand
         {
             Check,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;

@@ -29,6 +29,7 @@ internal static class ShowCommand
             RolloutArguments.Rollout,
             Samples,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;

@@ -33,6 +33,7 @@ internal static class StartCommand
             Plan,
             Watch,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;

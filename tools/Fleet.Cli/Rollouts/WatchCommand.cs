@@ -18,6 +18,7 @@ internal static class WatchCommand
         {
             RolloutArguments.Rollout,
             FleetOptions.Registry,
+            FleetOptions.TokenFile,
         };
         command.SetAction(RunAsync);
         return command;
