@@ -136,7 +136,7 @@ public sealed class RolloutTests(ITestOutputHelper output)
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{what}: {rollout.State} after {seconds:0.0} s ({sinceFirst:0.0} s after the canary's first request), {answers.Count} requests, {errors} errors, "
-            + $"{canaryAnswers} answered by the canary, {rollout.CanaryCounts?.Rescued} rescued, {rollout.Pairs} pairs; {rollout.Reason}"));
+            + $"{canaryAnswers} answered by the canary, {rollout.CanaryCounts?.Rescued} rescued, {rollout.Pairs} pairs; {rollout.Verdicts.LastOrDefault()?.Reason ?? rollout.Reason}"));
     }
 
     private static string Explain(Rollout rollout) =>

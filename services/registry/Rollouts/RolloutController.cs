@@ -92,9 +92,9 @@ internal sealed partial class RolloutController(
 
                 failing = true;
             }
-            catch (OperationCanceledException)
+            catch (Exception)
             {
-                return;
+                return; // stopping, whatever that broke off
             }
 
             await arrived.WaitAsync(options.Value.LookEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
