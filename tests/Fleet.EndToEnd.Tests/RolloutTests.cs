@@ -11,7 +11,8 @@ public sealed class RolloutTests(ITestOutputHelper output)
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    // Shadow pairs first; then callers meet the canary. Limits are wide where a busy test machine makes numbers wide.
+    // Shadow pairs first; then callers meet the canary. Limits are wide where a busy test machine makes numbers wide, and narrow for pictures:
+    // that of a small fine-tune of this model hardly differ, and those of a wrong scheduler have a 1 - SSIM of about 0.2 only.
     private static RolloutPlan Plan => new()
     {
         Steps =
@@ -20,7 +21,7 @@ public sealed class RolloutTests(ITestOutputHelper output)
             new RolloutStep { Percent = 25, ShadowPercent = 50, MinRequests = 15 },
             new RolloutStep { Percent = 60, ShadowPercent = 20, MinRequests = 40 },
         },
-        Tests = new TestLimits { Alpha = 0.05, Beta = 0.05, MaxErrorRise = 0.15, MaxLatencyRatio = 1.6, MaxPictureDistance = 0.5, MaxFlagRise = 0.15 },
+        Tests = new TestLimits { Alpha = 0.05, Beta = 0.05, MaxErrorRise = 0.15, MaxLatencyRatio = 1.6, MaxPictureDistance = 0.1, MaxLatentDistance = 0.5, MaxFlagRise = 0.15 },
         Inconclusive = Inconclusive.RollBack,
     };
 
