@@ -153,6 +153,7 @@ internal sealed class DenoiserService(DenoisingEngine engine, ResidentModels<Den
                     {
                         QueueUs = (long)finished.Queued.TotalMicroseconds,
                         ComputeUs = (long)finished.Computed.TotalMicroseconds,
+                        DeviceUs = (long)finished.OnDevice.TotalMicroseconds,
                         NetworkCalls = work.Calls,
                     };
                     break;

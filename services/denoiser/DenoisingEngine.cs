@@ -22,8 +22,8 @@ internal sealed record Stepped(int Step, TimeSpan StepTime, int BatchRows) : Den
 /// <summary>Latents of one picture, (1, c, h, w) float32: a guess at the result, or the result.</summary>
 internal sealed record LatentsReady(int Index, bool Preview, int Step, long[] Shape, byte[] Data) : DenoisingEvent;
 
-/// <summary>The job is done.</summary>
-internal sealed record Finished(TimeSpan Queued, TimeSpan Computed) : DenoisingEvent;
+/// <summary>The job is done. It was on the device for a part of the time that it took, beside other jobs.</summary>
+internal sealed record Finished(TimeSpan Queued, TimeSpan Computed, TimeSpan OnDevice) : DenoisingEvent;
 
 /// <summary>
 /// The loop. One thread owns the device; before each call of the network it lets waiting jobs join, drops cancelled ones and
@@ -258,6 +258,7 @@ internal sealed class DenoisingEngine : IAsyncDisposable
     {
         private readonly long submitted = Stopwatch.GetTimestamp();
         private long begun;
+        private TimeSpan onDevice;
         private int stepsReported;
         private volatile bool abandoned;
 
@@ -280,6 +281,7 @@ internal sealed class DenoisingEngine : IAsyncDisposable
         public void Advanced(TimeSpan elapsed, int batchRows)
         {
             LastAdvanced = Stopwatch.GetTimestamp();
+            onDevice += elapsed;
             int step = work.StepsDone;
             if (step == stepsReported)
             {
@@ -298,7 +300,7 @@ internal sealed class DenoisingEngine : IAsyncDisposable
         public void Finish()
         {
             PostLatents(row => row.Latents, preview: false);
-            Post(new Finished(Stopwatch.GetElapsedTime(submitted, begun), Stopwatch.GetElapsedTime(begun)));
+            Post(new Finished(Stopwatch.GetElapsedTime(submitted, begun), Stopwatch.GetElapsedTime(begun), onDevice));
             Events.Writer.TryComplete();
         }
 

@@ -7,12 +7,12 @@ namespace Fleet.EndToEnd.Tests;
 /// <summary>Rollouts over real processes: what the callers see while a good or a damaged version is rolled out.</summary>
 public sealed class RolloutTests(ITestOutputHelper output)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     // Shadow pairs first; then callers meet the canary. Limits are wide where a busy test machine makes numbers wide, and narrow for pictures:
-    // that of a small fine-tune of this model hardly differ, and those of a wrong scheduler have a 1 - SSIM of about 0.2 only.
+    // those of a small fine-tune of this model hardly differ, and those of a wrong scheduler have a 1 - SSIM of about 0.2 only.
     private static RolloutPlan Plan => new()
     {
         Steps =
@@ -51,9 +51,6 @@ public sealed class RolloutTests(ITestOutputHelper output)
 
     [Fact]
     public Task WrongScheduler_IsRolledBack() => ShouldRollBackAsync("a wrong scheduler config", Faults.WrongScheduler);
-
-    [Fact]
-    public Task SlowDenoiser_IsRolledBack() => ShouldRollBackAsync("a denoiser of more than twice the latency", Faults.Slow);
 
     [Fact]
     public async Task TruncatedBlob_IsRolledBack()

@@ -77,7 +77,7 @@ internal sealed class DenoiserPeer : Fleet.Contracts.Denoiser.V1.Denoiser.Denois
             await SendLatentsAsync(start, responses);
         }
 
-        await responses.WriteAsync(new DenoiseResponse { Done = new DenoiseDone { QueueUs = 11, ComputeUs = 22, NetworkCalls = start.Steps } });
+        await responses.WriteAsync(new DenoiseResponse { Done = new DenoiseDone { QueueUs = 11, ComputeUs = 22, DeviceUs = 21, NetworkCalls = start.Steps } });
     }
 
     public override Task<ListSchedulersResponse> ListSchedulers(ListSchedulersRequest request, ServerCallContext context)

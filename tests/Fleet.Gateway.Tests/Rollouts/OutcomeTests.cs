@@ -32,7 +32,7 @@ public class OutcomeTests
             Shadow = false,
             Rescued = false,
             EncodeMs = 0.07,
-            DenoiseMs = 0.022,
+            DenoiseMs = 0.021,
             DecodeMs = 0.066,
             Width = 128,
             Height = 64,
