@@ -166,7 +166,7 @@ internal sealed partial class WarmupWatcher<TModel>(
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Warning, Message = "The registry's rollouts cannot be followed; what is loaded stays, and it is tried again until it succeeds: {Detail}")]
+        [LoggerMessage(Level = LogLevel.Information, Message = "The registry's rollouts cannot be followed; what is loaded stays, and it is tried again until it succeeds: {Detail}")]
         public static partial void Lost(ILogger logger, string detail);
 
         [LoggerMessage(Level = LogLevel.Debug, Message = "The registry knows no rollouts")]

@@ -72,7 +72,7 @@ internal sealed partial class TrafficWatcher(
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Warning, Message = "The registry does not say how traffic is split; it stays as it is: {Reason}")]
+        [LoggerMessage(Level = LogLevel.Information, Message = "The registry does not say how traffic is split; it stays as it is: {Reason}")]
         public static partial void RegistryDown(ILogger logger, string reason);
     }
 }

@@ -181,7 +181,6 @@ public sealed class EncodeTests(StageFleet fleet)
     {
         var host = await fleet.StartStageAsync(EncoderHost.Create, "--Slice:QueueCapacity=1");
         var channel = fleet.Open(host);
-        await EncodeCall.RunAsync(channel, Request("a cat", ""));
         using var blocked = new Blockade(host.Services.GetRequiredService<DeviceQueue>());
         _ = blocked.Fill();
 
